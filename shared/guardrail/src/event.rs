@@ -1,0 +1,287 @@
+//! What travels on the guardrail bus, as types; their JSON Schemas stand in `events/schemas/`.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::Rejected;
+use crate::{ActionKind, Guardrail, Level, Measure, Mode, Quantity, Service};
+
+/// The `source` of every event that the guardrails put.
+pub const SOURCE: &str = "sandbox.guardrails";
+
+/// The version of the details below. It grows when a field changes its meaning or goes; added fields keep it.
+pub const SCHEMA_VERSION: &str = "1";
+
+/// The account and Region under guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sandbox {
+    /// The AWS account id, 12 digits.
+    pub account: String,
+    /// The AWS Region.
+    pub region: String,
+    /// The name people use for it.
+    pub alias: String,
+}
+
+/// What every detail begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Header {
+    /// The version of the detail's shape.
+    pub schema_version: String,
+    /// Deterministic: the same fact always has the same id, so a repeat shows once.
+    pub id: String,
+    /// Where it happened.
+    pub sandbox: Sandbox,
+    /// When this state of it came about; of two events with one id the later one counts.
+    pub occurred_at: Timestamp,
+}
+
+impl Header {
+    /// A header of the present schema version.
+    pub fn new(id: impl Into<String>, sandbox: &Sandbox, occurred_at: Timestamp) -> Self {
+        Self { schema_version: SCHEMA_VERSION.to_owned(), id: id.into(), sandbox: sandbox.clone(), occurred_at }
+    }
+}
+
+/// The thing that a guardrail measures.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Resource {
+    /// Its kind in the service's own word, such as `query`.
+    pub kind: String,
+    /// Its id in the service.
+    pub id: String,
+}
+
+/// An observation at or over a level: exactly one for each guardrail, resource and level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What every detail begins with.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The guardrail's id.
+    pub guardrail: String,
+    /// The service governed.
+    pub service: Service,
+    /// What is over the level.
+    pub resource: Resource,
+    /// Its scope, such as an Athena workgroup.
+    pub scope: Option<String>,
+    /// Who started it, where that is known.
+    pub owner: Option<String>,
+    /// Its state in the service's own word when it was seen.
+    pub state: String,
+    /// When it was asked for.
+    pub started_at: Timestamp,
+    /// What was measured.
+    pub measure: Measure,
+    /// The level reached.
+    pub level: Level,
+    /// The limit in force.
+    pub limit: Quantity,
+    /// The measurement.
+    pub measured: Quantity,
+    /// The mode in force.
+    pub mode: Mode,
+    /// The exemption that keeps it from being acted on, by name.
+    pub exemption: Option<String>,
+    /// Whether a breach waits for the next run because this one has already asked for `max_actions` actions.
+    pub held_back: bool,
+    /// All of this in one sentence.
+    pub message: String,
+}
+
+impl Finding {
+    /// The id of the finding of this guardrail, resource and level.
+    pub fn id_of(guardrail: &Guardrail, resource: &Resource, level: Level) -> String {
+        format!("{}/{}/{}", guardrail.id, resource.id, level.percent)
+    }
+
+    /// Whether the enforce function will act on it, if it sees the same.
+    pub fn wants_action(&self) -> bool {
+        self.level.severity == crate::Severity::Breach && self.mode == Mode::Enforce && self.exemption.is_none()
+    }
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It took effect, and that was verified.
+    Done,
+    /// There was nothing left to act on.
+    AlreadyGone,
+    /// The mode is `observe`: nothing was done.
+    ObservedOnly,
+    /// An exemption covers it: nothing was done.
+    Exempt,
+    /// Judged again, it was not a breach: nothing was done.
+    Refused,
+    /// It was tried and did not take effect; it is tried again.
+    Failed,
+}
+
+/// What was done about a breach, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Action {
+    /// What every detail begins with.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The id of the finding that asked for it.
+    pub finding: String,
+    /// The guardrail's id.
+    pub guardrail: String,
+    /// The service governed.
+    pub service: Service,
+    /// What was acted on.
+    pub resource: Resource,
+    /// Its scope, such as an Athena workgroup.
+    pub scope: Option<String>,
+    /// Who started it, where that is known.
+    pub owner: Option<String>,
+    /// What was done, or would have been.
+    pub action: ActionKind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it ended so, in one sentence.
+    pub reason: String,
+    /// The limit in force when it was judged again.
+    pub limit: Option<Quantity>,
+    /// The measurement when it was judged again.
+    pub measured: Option<Quantity>,
+}
+
+impl Action {
+    /// The id of the action that this finding asks for.
+    pub fn id_of(finding: &str, action: ActionKind) -> String {
+        format!("{finding}/{}", action.as_str())
+    }
+}
+
+/// A sign of life: what a watch saw, how long it took, what it asked of AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Heartbeat {
+    /// What every detail begins with.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The function that is alive, such as `athena-watch`.
+    pub function: String,
+    /// What it saw in this sweep: counts by the service's own words.
+    pub saw: BTreeMap<String, u64>,
+    /// How long the sweep took, without any vigil after it.
+    pub took: SignedDuration,
+    /// How many calls it made to AWS, retries included.
+    pub calls: u64,
+}
+
+/// A parameter that is not obeyed, and what is in force instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigurationRejected {
+    /// What every detail begins with.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The parameter's full name.
+    pub parameter: String,
+    /// Its value as it stands, shortened to 200 characters.
+    pub value: String,
+    /// What was expected.
+    pub expected: String,
+    /// The value in force instead.
+    pub in_force: String,
+}
+
+impl ConfigurationRejected {
+    /// The event for this rejection. Its id carries the parameter's version: one event for each wrong value.
+    pub fn new(rejected: Rejected, version: i64, sandbox: &Sandbox, now: Timestamp) -> Self {
+        let Rejected { parameter, value, expected, in_force } = rejected;
+        let header = Header::new(format!("configuration{parameter}/{version}"), sandbox, now);
+        Self { header, parameter, value, expected, in_force }
+    }
+}
+
+/// Any event of the guardrail bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// `Guardrail Finding`.
+    Finding(Finding),
+    /// `Guardrail Action`.
+    Action(Action),
+    /// `Guardrail Heartbeat`.
+    Heartbeat(Heartbeat),
+    /// `Configuration Rejected`.
+    ConfigurationRejected(ConfigurationRejected),
+}
+
+impl Event {
+    /// The `detail-type` it travels under.
+    pub fn detail_type(&self) -> &'static str {
+        match self {
+            Self::Finding(_) => "Guardrail Finding",
+            Self::Action(_) => "Guardrail Action",
+            Self::Heartbeat(_) => "Guardrail Heartbeat",
+            Self::ConfigurationRejected(_) => "Configuration Rejected",
+        }
+    }
+
+    /// What every detail begins with.
+    pub fn header(&self) -> &Header {
+        match self {
+            Self::Finding(finding) => &finding.header,
+            Self::Action(action) => &action.header,
+            Self::Heartbeat(heartbeat) => &heartbeat.header,
+            Self::ConfigurationRejected(rejected) => &rejected.header,
+        }
+    }
+
+    /// Reads a detail by its detail type. The error says which field is wrong, or that the detail type is unknown.
+    pub fn from_detail(detail_type: &str, detail: Value) -> Result<Self, serde_json::Error> {
+        match detail_type {
+            "Guardrail Finding" => read(&detail).map(Self::Finding),
+            "Guardrail Action" => read(&detail).map(Self::Action),
+            "Guardrail Heartbeat" => read(&detail).map(Self::Heartbeat),
+            "Configuration Rejected" => read(&detail).map(Self::ConfigurationRejected),
+            other => Err(serde_json::Error::custom(format!("unknown detail type `{other}`"))),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(detail: &Value) -> Result<T, serde_json::Error> {
+    // The header is read by itself first, because serde loses the path of what is flattened.
+    read_naming_fields::<Header>(detail)?;
+    read_naming_fields(detail)
+}
+
+/// Reads JSON as `T`; the error names the path of the field that is wrong.
+pub fn read_naming_fields<T: DeserializeOwned>(json: &Value) -> Result<T, serde_json::Error> {
+    serde_path_to_error::deserialize(json).map_err(|error| match error.path().to_string().as_str() {
+        "." => error.into_inner(),
+        path => serde_json::Error::custom(format!("`{path}`: {}", error.inner())),
+    })
+}
+
+macro_rules! from {
+    ($($kind:ident),*) => {$(
+        impl From<$kind> for Event {
+            fn from(event: $kind) -> Self {
+                Self::$kind(event)
+            }
+        }
+    )*};
+}
+from!(Finding, Action, Heartbeat, ConfigurationRejected);
+
+/// The JSON Schema of each detail, by file name under `events/schemas/`.
+pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+    vec![
+        ("guardrail-finding.json", schemars::schema_for!(Finding)),
+        ("guardrail-action.json", schemars::schema_for!(Action)),
+        ("guardrail-heartbeat.json", schemars::schema_for!(Heartbeat)),
+        ("configuration-rejected.json", schemars::schema_for!(ConfigurationRejected)),
+        ("exemption.json", schemars::schema_for!(crate::Exemption)),
+    ]
+}

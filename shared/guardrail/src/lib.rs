@@ -1,0 +1,21 @@
+//! The domain of the guardrails: observations in, findings out.
+//!
+//! Pure code: no AWS type, no async, no clock, no environment. What the edge (`shared/lambda`) and the service rooms
+//! (`functions/*`) read from AWS becomes an [`Observation`]; what Parameter Store says becomes a [`Policy`]; [`judge()`]
+//! holds one against the other and answers with [`Finding`]s. Every word used here is explained in `ARCHITECTURE.md`.
+
+pub mod catalogue;
+pub mod config;
+pub mod event;
+pub mod exemption;
+pub mod judge;
+pub mod level;
+pub mod quantity;
+
+pub use catalogue::{ActionKind, Guardrail, Kind, Measure, Service};
+pub use config::{Configuration, Mode, Policy};
+pub use event::{Action, ConfigurationRejected, Event, Finding, Header, Heartbeat, Outcome, Resource, Sandbox};
+pub use exemption::Exemption;
+pub use judge::{Belt, Observation, judge};
+pub use level::{Level, Levels, Severity};
+pub use quantity::Quantity;
