@@ -1,0 +1,88 @@
+//! AWS as recorded: real clients, retries, timeouts and parsers over answers that a test lays down beforehand.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use crate::Aws;
+
+/// What comes back for one attempt of a call.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// An HTTP status and a body as AWS sends it.
+    Http(u16, String),
+    /// The connection breaks.
+    Lost,
+    /// Nothing, ever.
+    Silence,
+}
+
+impl Answer {
+    /// A success with this body.
+    pub fn ok(body: &Value) -> Self {
+        Self::Http(200, body.to_string())
+    }
+
+    /// An error of this type, with what else its body says.
+    pub fn error(status: u16, code: &str, rest: &Value) -> Self {
+        let mut body = json!({"__type": code, "message": "as recorded"});
+        if let (Some(body), Some(rest)) = (body.as_object_mut(), rest.as_object()) {
+            body.extend(rest.clone());
+        }
+        Self::Http(status, body.to_string())
+    }
+}
+
+/// A request that was made: the operation's name in the service, and the body.
+pub type Request = (String, Value);
+
+/// Answers attempts in turn and keeps what was asked. An attempt past the last answer is refused as invalid.
+#[derive(Clone, Debug)]
+pub struct Replay(Arc<Mutex<Tape>>);
+
+#[derive(Debug)]
+struct Tape {
+    answers: VecDeque<Answer>,
+    requests: Vec<Request>,
+}
+
+impl Replay {
+    /// Lays down the answers, and gives what clients are made from to get them.
+    pub fn of(answers: impl IntoIterator<Item = Answer>) -> (Self, Aws) {
+        let tape = Tape { answers: answers.into_iter().collect(), requests: Vec::new() };
+        let replay = Self(Arc::new(Mutex::new(tape)));
+        let connector = SharedHttpConnector::new(replay.clone());
+        (replay, Aws::through(http_client_fn(move |_, _| connector.clone())))
+    }
+
+    /// The requests so far, every attempt of each.
+    pub fn requests(&self) -> Vec<Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).requests.clone()
+    }
+}
+
+impl HttpConnector for Replay {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = request.body().bytes().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tape.requests.push((operation, body));
+        let answer = tape.answers.pop_front();
+        match answer.unwrap_or_else(|| Answer::error(400, "NothingRecorded", &Value::Null)) {
+            Answer::Http(status, body) => HttpConnectorFuture::ready(
+                StatusCode::try_from(status)
+                    .map(|status| HttpResponse::new(status, SdkBody::from(body)))
+                    .map_err(|error| ConnectorError::user(error.into())),
+            ),
+            Answer::Lost => HttpConnectorFuture::ready(Err(ConnectorError::io("connection reset by peer".into()))),
+            Answer::Silence => HttpConnectorFuture::new(std::future::pending()),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The edge: everything a guardrail function needs between Lambda, AWS and the pure domain in `shared/guardrail`.
+//!
+//! A function's `main` wires these together in about twenty lines: [`settings`] from the environment, [`aws`] clients,
+//! [`parameters`] in force, the [`outbox`] over [`ledger`] and [`bus`], then [`run()`]. Only here are the clock and the
+//! environment read.
+
+pub mod aws;
+pub mod bus;
+pub mod clock;
+#[cfg(any(test, feature = "fakes"))]
+pub mod fakes;
+pub mod ledger;
+pub mod outbox;
+pub mod parameters;
+pub mod problems;
+pub mod run;
+pub mod settings;
+pub mod telemetry;
+pub mod trigger;
+pub mod vigil;
+
+pub use aws::Aws;
+pub use clock::{Clock, SystemClock};
+pub use outbox::Outbox;
+pub use parameters::Parameters;
+pub use problems::{CallError, CallErrorKind, Problems};
+pub use run::{Handler, Invocation, run};
+pub use trigger::Trigger;
