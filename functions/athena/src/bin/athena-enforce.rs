@@ -1,0 +1,27 @@
+//! `athena-enforce`: stops Athena queries that are over their limit, after looking again. See `athena::enforce`.
+
+use athena::enforce::Enforce;
+use athena::queries::Athena;
+use guardrail::Service;
+use lambda::bus::EventBus;
+use lambda::ledger::LedgerTable;
+use lambda::parameters::ParameterStoreClient;
+use lambda::settings::{SandboxSettings, process_environment};
+use lambda::{Aws, Outbox, Parameters, SystemClock, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::run::Error> {
+    telemetry::start();
+    let mut environment = process_environment();
+    let settings = SandboxSettings::read(&mut environment);
+    let SandboxSettings { sandbox, bus, ledger } = environment.finish(settings)?;
+    let aws = Aws::from_environment()?;
+    lambda::run(Enforce {
+        queries: Athena::new(&aws),
+        parameters: Parameters::new(ParameterStoreClient::new(&aws), Service::Athena),
+        outbox: Outbox::new(LedgerTable::new(&aws, ledger), EventBus::new(&aws, bus)),
+        clock: SystemClock,
+        sandbox,
+    })
+    .await
+}
