@@ -1,0 +1,10 @@
+//! Everything about the console's table in the hub: what stands in it, how it is kept, what it says of the sandboxes.
+//!
+//! One function so far, `console-feed` ([`feed`]): what the sandboxes report becomes rows ([`row`]) of the table
+//! ([`table`]), and every five minutes the rows that are signs of life become a judgement of every sandbox's health
+//! ([`health`]).
+
+pub mod feed;
+pub mod health;
+pub mod row;
+pub mod table;

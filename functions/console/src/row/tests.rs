@@ -1,0 +1,189 @@
+//! Which event becomes which row, and which becomes none and why.
+
+use serde_json::json;
+
+use super::*;
+
+const NOW: &str = "2026-11-20T09:35:00Z";
+
+fn sample(name: &str) -> Value {
+    let path = format!("{}/../../events/console-feed/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn row_of(event: Value) -> Result<Row, Ignored> {
+    Row::of(&serde_json::from_value(event).unwrap(), NOW.parse().unwrap())
+}
+
+fn changed(name: &str, at: &str, value: Value) -> Value {
+    let mut event = sample(name);
+    *event.pointer_mut(at).unwrap() = value;
+    event
+}
+
+fn attribute(row: &Row, name: &str) -> Option<Cell> {
+    row.attributes().find(|(of, _)| *of == name).unwrap().1
+}
+
+#[test]
+fn each_event_has_its_place() {
+    const QUERY: &str = "athena-query-runtime/8a4c2f10-5d3e-4b6a-9c71-2e0f6b7d1a35/100";
+    const DAY: i64 = 24 * 60 * 60;
+    let parameter = "configuration/sandbox-guardrails/athena/athena-query-runtime/limit/etl/4";
+    for (name, pk, sk, days) in [
+        ("finding", "111111111111/eu-west-1", format!("finding/{QUERY}"), 400),
+        ("action", "111111111111/eu-west-1", format!("action/{QUERY}/stop"), 400),
+        ("configuration-rejected", "111111111111/eu-west-1", parameter.to_owned(), 400),
+        ("heartbeat", "health", "111111111111/eu-west-1/athena-watch/heartbeat".to_owned(), 7),
+        ("function-failed", "health", "111111111111/eu-west-1/athena-watch/failure".to_owned(), 7),
+    ] {
+        let row = row_of(sample(name)).unwrap();
+        assert_eq!((row.pk.as_str(), &row.sk), (pk, &sk), "{name}");
+        let expires_at = row.occurred_at.as_second() + days * DAY;
+        assert_eq!(attribute(&row, "expires_at"), Some(Cell::Number(expires_at)), "{name}");
+        let occurred_at = row.occurred_at.as_millisecond();
+        assert_eq!(attribute(&row, "occurred_at"), Some(Cell::Number(occurred_at)), "{name}");
+    }
+}
+
+#[test]
+fn every_attribute_is_named_once() {
+    for name in ["finding", "action", "configuration-rejected", "heartbeat", "function-failed"] {
+        let mut names: Vec<_> = row_of(sample(name)).unwrap().attributes().map(|(name, _)| name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{name}");
+    }
+}
+
+#[test]
+fn reports_are_kept_whole_with_fields_that_only_a_newer_version_knows() {
+    let mut event = sample("finding");
+    event["detail"]["cost"] = json!({"usd": "3.10"});
+    let row = row_of(event.clone()).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&row.detail).unwrap(), event["detail"]);
+}
+
+#[test]
+fn long_texts_are_shortened_in_attributes_only() {
+    let row = row_of(changed("action", "/detail/reason", json!("ü".repeat(2000)))).unwrap();
+    assert_eq!(attribute(&row, "reason"), Some(Cell::Text("ü".repeat(1000))));
+    assert!(row.detail.contains(&"ü".repeat(2000)));
+}
+
+#[test]
+fn what_is_absent_is_taken_out_of_the_row() {
+    let row = row_of(changed("action", "/detail/scope", json!(null))).unwrap();
+    assert_eq!(attribute(&row, "scope"), None);
+    assert_eq!(attribute(&row, "owner"), None);
+    assert_eq!(attribute(&row, "limit"), Some(Cell::Text("30m".to_owned())));
+}
+
+#[test]
+fn a_failure_says_what_lambda_knows() {
+    let check = |payload: Value, error_type: &str, message: &str| {
+        let row = row_of(changed("function-failed", "/detail/responsePayload", payload.clone())).unwrap();
+        assert_eq!(attribute(&row, "error_type"), Some(Cell::Text(error_type.to_owned())), "{payload}");
+        assert_eq!(attribute(&row, "message"), Some(Cell::Text(message.to_owned())), "{payload}");
+        assert_eq!(attribute(&row, "function"), Some(Cell::Text("athena-watch".to_owned())));
+        assert!(!row.detail.contains("Payload"), "payloads are not kept: {}", row.detail);
+    };
+    check(json!({"errorType": "Throttled", "errorMessage": "slow down"}), "Throttled", "slow down");
+    let ended = "RequestId: 4b1d Process exited before completing request";
+    check(json!({"errorMessage": ended}), "RetriesExhausted", ended);
+    for nothing in [json!(null), json!("boom"), json!({})] {
+        check(nothing, "RetriesExhausted", "the function gave no message");
+    }
+    let mut never_ran = sample("function-failed");
+    let detail = never_ran["detail"].as_object_mut().unwrap();
+    detail.remove("responsePayload");
+    detail.remove("responseContext");
+    never_ran["detail"]["requestContext"]["condition"] = json!("EventAgeExceeded");
+    let row = row_of(never_ran).unwrap();
+    assert_eq!(attribute(&row, "error_type"), Some(Cell::Text("EventAgeExceeded".to_owned())));
+}
+
+#[test]
+fn a_function_goes_by_its_name_with_or_without_a_version() {
+    for version in ["", ":$LATEST", ":7", ":live"] {
+        let arn = format!("arn:aws:lambda:eu-west-1:111111111111:function:sandbox-guardrails-athena-enforce{version}");
+        let row = row_of(changed("function-failed", "/detail/requestContext/functionArn", json!(arn))).unwrap();
+        assert_eq!(row.sk, "111111111111/eu-west-1/athena-enforce/failure");
+    }
+}
+
+#[test]
+fn anything_else_becomes_no_row_and_says_why() {
+    let check = |name: &str, at: &str, value: Value, why: &str| {
+        let ignored = row_of(changed(name, at, value)).expect_err(why);
+        assert_eq!(ignored.to_string(), why, "{name} with another {at}");
+    };
+    // The envelope: who says what.
+    check(
+        "finding",
+        "/account",
+        json!("222222222222"),
+        "it speaks for `111111111111/eu-west-1` and comes from `222222222222/eu-west-1`",
+    );
+    check(
+        "heartbeat",
+        "/region",
+        json!("eu-central-1"),
+        "it speaks for `111111111111/eu-west-1` and comes from `111111111111/eu-central-1`",
+    );
+    check(
+        "function-failed",
+        "/account",
+        json!("222222222222"),
+        "it speaks for `111111111111/eu-west-1` and comes from `222222222222/eu-west-1`",
+    );
+    check("action", "/account", json!(null), "it speaks for `111111111111/eu-west-1` and comes from `nowhere`");
+    check("finding", "/detail-type", json!("Guardrail Rumour"), "unknown detail type `Guardrail Rumour`");
+    check("finding", "/source", json!("lambda"), "unknown detail type `Guardrail Finding` of source `lambda`");
+    let of_ours = "unknown detail type `Lambda Function Invocation Result - Failure`";
+    check("function-failed", "/source", json!("sandbox.guardrails"), of_ours);
+
+    // The detail: every fault names its field.
+    check("finding", "/detail", json!("none"), "invalid type: string \"none\", expected struct Header");
+    check("finding", "/detail/id", json!(7), "`id`: invalid type: integer `7`, expected a string");
+    check("action", "/detail/sandbox", json!({"account": "1"}), "`sandbox`: missing field `region`");
+    check(
+        "action",
+        "/detail/outcome",
+        json!("maybe"),
+        "`outcome`: unknown variant `maybe`, expected one of `done`, `already_gone`, `observed_only`, `exempt`, \
+         `refused`, `failed`",
+    );
+    check(
+        "finding",
+        "/detail/limit/duration",
+        json!(1800),
+        "`limit.duration`: invalid type: integer `1800`, expected a signed duration string",
+    );
+    check("heartbeat", "/detail/calls", json!(-1), "`calls`: invalid value: integer `-1`, expected u64");
+    check("configuration-rejected", "/detail/value", json!(0), "`value`: invalid type: integer `0`, expected a string");
+    check(
+        "function-failed",
+        "/detail/requestContext",
+        json!({"requestId": "a"}),
+        "`requestContext`: missing field `functionArn`",
+    );
+    for arn in ["athena-watch", "arn:aws:lambda:eu-west-1:111111111111:function:payroll", ""] {
+        let why = format!("`{arn}` is not a function of the guardrails");
+        check("function-failed", "/detail/requestContext/functionArn", json!(arn), &why);
+    }
+
+    // What would harm the table.
+    check("finding", "/detail/id", json!("x".repeat(1017)), "`id` makes a key of 1025 bytes, which is too long");
+    for (name, at) in [("finding", "/detail/occurred_at"), ("function-failed", "/detail/timestamp")] {
+        check(
+            name,
+            at,
+            json!("2026-11-20T09:40:00.001Z"),
+            "it is dated `2026-11-20T09:40:00.001Z`, which is in the future",
+        );
+        row_of(changed(name, at, json!("2026-11-20T09:40:00Z"))).unwrap();
+    }
+    row_of(changed("finding", "/detail/id", json!("x".repeat(1016)))).unwrap();
+}
