@@ -1,0 +1,344 @@
+//! One AWS account on the stage, spoken to over plain HTTP.
+//!
+//! MiniStack takes an account's id as its access key and does not check the signature, so no SDK is needed here, and
+//! none is compiled for it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use serde_json::{Map, Value, json};
+
+use crate::StageError;
+
+/// An account, as its root.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id, 12 digits.
+    pub id: String,
+    /// The Region.
+    pub region: String,
+    endpoint: String,
+    http: Client,
+}
+
+impl Account {
+    /// The account with this id behind `endpoint`.
+    pub fn new(id: &str, region: &str, endpoint: &str) -> Self {
+        // CloudFormation answers a create when everything is made; nothing on the stage takes longer than this.
+        let http = Client::builder().timeout(Duration::from_secs(60)).build().unwrap_or_default();
+        Self { id: id.to_owned(), region: region.to_owned(), endpoint: endpoint.to_owned(), http }
+    }
+
+    fn sign(&self, request: RequestBuilder, service: &str) -> RequestBuilder {
+        let credential = format!("{}/20260101/{}/{service}/aws4_request", self.id, self.region);
+        request.header(
+            "Authorization",
+            format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00"),
+        )
+    }
+
+    fn send(&self, request: RequestBuilder, what: &str) -> Result<Response, StageError> {
+        let failed = |message: String| StageError::Call { what: what.to_owned(), message };
+        let response = request.send().map_err(|error| failed(error.to_string()))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        Err(failed(format!("{status}: {}", response.text().unwrap_or_default())))
+    }
+
+    /// Calls an operation of a service that speaks AWS JSON, such as `AmazonSSM.PutParameter`.
+    ///
+    /// # Errors
+    /// With AWS's answer when the call is refused.
+    pub fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value, StageError> {
+        let version = if service == "dynamodb" { "1.0" } else { "1.1" };
+        let request = self.http.post(&self.endpoint).header("X-Amz-Target", target);
+        let request =
+            request.header("Content-Type", format!("application/x-amz-json-{version}")).body(body.to_string());
+        let response = self.send(self.sign(request, service), target)?;
+        let text = response.text().unwrap_or_default();
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Sets a parameter.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn put_parameter(&self, name: &str, value: &str) -> Result<(), StageError> {
+        let body = json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true});
+        self.json("ssm", "AmazonSSM.PutParameter", &body).map(drop)
+    }
+
+    /// Puts one event on a bus.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn put_event(&self, bus: &str, source: &str, detail_type: &str, detail: &Value) -> Result<(), StageError> {
+        let entry =
+            json!({"EventBusName": bus, "Source": source, "DetailType": detail_type, "Detail": detail.to_string()});
+        let answer = self.json("events", "AWSEvents.PutEvents", &json!({"Entries": [entry]}))?;
+        match answer["FailedEntryCount"].as_u64() {
+            Some(0) => Ok(()),
+            _ => Err(StageError::Call { what: "AWSEvents.PutEvents".to_owned(), message: answer.to_string() }),
+        }
+    }
+
+    /// All items of a table, with plain JSON values in place of typed attributes.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn items(&self, table: &str) -> Result<Vec<Map<String, Value>>, StageError> {
+        let mut items = Vec::new();
+        let mut from = Value::Null;
+        loop {
+            let mut body = json!({"TableName": table, "ConsistentRead": true});
+            if !from.is_null() {
+                body["ExclusiveStartKey"] = from;
+            }
+            let page = self.json("dynamodb", "DynamoDB_20120810.Scan", &body)?;
+            items.extend(page["Items"].as_array().into_iter().flatten().filter_map(plain));
+            from = page["LastEvaluatedKey"].clone();
+            if from.is_null() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Uploads an object, making the bucket if need be.
+    ///
+    /// # Errors
+    /// When the object is refused.
+    pub fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>) -> Result<(), StageError> {
+        let url = format!("{}/{bucket}", self.endpoint);
+        let place = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+            self.region
+        );
+        // A bucket that is there already is what is wanted; if it is missing after this, the upload says so.
+        let _ = self.send(self.sign(self.http.put(&url).body(place), "s3"), "s3:CreateBucket");
+        let request = self.http.put(format!("{url}/{key}")).body(body);
+        self.send(self.sign(request, "s3"), "s3:PutObject").map(drop)
+    }
+
+    /// Creates a stack and waits until it stands.
+    ///
+    /// # Errors
+    /// With the reason of the first resource that failed.
+    pub fn create_stack(
+        &self,
+        name: &str,
+        template: &Value,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), StageError> {
+        let mut form = vec![
+            ("Action".to_owned(), "CreateStack".to_owned()),
+            ("Version".to_owned(), "2010-05-15".to_owned()),
+            ("StackName".to_owned(), name.to_owned()),
+            ("TemplateBody".to_owned(), template.to_string()),
+            ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
+            ("Capabilities.member.2".to_owned(), "CAPABILITY_AUTO_EXPAND".to_owned()),
+        ];
+        for (index, (key, value)) in parameters.iter().enumerate() {
+            form.push((format!("Parameters.member.{}.ParameterKey", index + 1), key.clone()));
+            form.push((format!("Parameters.member.{}.ParameterValue", index + 1), value.clone()));
+        }
+        self.cloudformation(&form)?;
+        let describe = [
+            ("Action".to_owned(), "DescribeStackEvents".to_owned()),
+            ("Version".to_owned(), "2010-05-15".to_owned()),
+            ("StackName".to_owned(), name.to_owned()),
+        ];
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(60) {
+            let events = self.cloudformation(&describe)?;
+            if events.contains("<ResourceStatus>CREATE_FAILED<")
+                || events.contains("<ResourceStatus>ROLLBACK_COMPLETE<")
+            {
+                return Err(StageError::Call { what: format!("stack `{name}`"), message: events });
+            }
+            let stack_stands = events.split("<member>").any(|event| {
+                event.contains("<ResourceType>AWS::CloudFormation::Stack<")
+                    && event.contains("<ResourceStatus>CREATE_COMPLETE<")
+            });
+            if stack_stands {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(StageError::Call { what: format!("stack `{name}`"), message: "it did not stand after 60 s".to_owned() })
+    }
+
+    fn cloudformation(&self, form: &[(String, String)]) -> Result<String, StageError> {
+        self.text(self.sign(self.http.post(&self.endpoint).form(form), "cloudformation"), "cloudformation")
+    }
+
+    /// A role's inline policy.
+    ///
+    /// # Errors
+    /// When the role or its policy is not there.
+    pub fn policy(&self, role: &str, policy: &str) -> Result<Value, StageError> {
+        let answer = self.iam(&[("Action", "GetRolePolicy"), ("RoleName", role), ("PolicyName", policy)])?;
+        let document = answer.split("<PolicyDocument>").nth(1).and_then(|rest| rest.split("</PolicyDocument>").next());
+        serde_json::from_str(&percent_decoded(document.unwrap_or_default()))
+            .map_err(|error| StageError::Call { what: format!("policy of `{role}`"), message: error.to_string() })
+    }
+
+    /// Sets a role's inline policy.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn put_policy(&self, role: &str, policy: &str, document: &Value) -> Result<(), StageError> {
+        let document = document.to_string();
+        let form =
+            [("Action", "PutRolePolicy"), ("RoleName", role), ("PolicyName", policy), ("PolicyDocument", &document)];
+        self.iam(&form).map(drop)
+    }
+
+    /// Takes one action away from a role's inline policy.
+    ///
+    /// # Errors
+    /// When the role, its policy or the action is not there.
+    pub fn take_action_away(&self, role: &str, policy: &str, action: &str) -> Result<(), StageError> {
+        let mut document = self.policy(role, policy)?;
+        let mut found = false;
+        for statement in document["Statement"].as_array_mut().into_iter().flatten() {
+            let mut actions: Vec<Value> = match statement["Action"].take() {
+                Value::Array(actions) => actions,
+                only => vec![only],
+            };
+            let before = actions.len();
+            actions.retain(|other| other != action);
+            found |= actions.len() < before;
+            statement["Action"] = Value::Array(actions);
+        }
+        if !found {
+            let message = format!("action `{action}` is not in it");
+            return Err(StageError::Call { what: format!("policy of `{role}`"), message });
+        }
+        let statements = document["Statement"].as_array_mut();
+        statements.into_iter().for_each(|all| all.retain(|statement| statement["Action"] != json!([])));
+        self.put_policy(role, policy, &document)
+    }
+
+    fn iam(&self, form: &[(&str, &str)]) -> Result<String, StageError> {
+        let form: Vec<_> = form.iter().copied().chain([("Version", "2010-05-08")]).collect();
+        self.text(self.sign(self.http.post(&self.endpoint).form(&form), "iam"), "iam")
+    }
+
+    fn text(&self, request: RequestBuilder, what: &str) -> Result<String, StageError> {
+        let response = self.send(request, what)?;
+        response.text().map_err(|error| StageError::Call { what: what.to_owned(), message: error.to_string() })
+    }
+
+    /// The name of the role that a function runs under.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn role_of(&self, function: &str) -> Result<String, StageError> {
+        let url = format!("{}/2015-03-31/functions/{function}/configuration", self.endpoint);
+        let answer = self.send(self.sign(self.http.get(url), "lambda"), "lambda:GetFunctionConfiguration")?;
+        let answer: Value = answer.json().unwrap_or_default();
+        let role = answer["Role"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+        Ok(role.to_owned())
+    }
+
+    /// The lines that a function has logged.
+    ///
+    /// # Errors
+    /// When there is no such log.
+    pub fn log(&self, function: &str) -> Result<Vec<String>, StageError> {
+        let body = json!({"logGroupName": format!("/aws/lambda/{function}")});
+        let answer = self.json("logs", "Logs_20140328.FilterLogEvents", &body)?;
+        let messages = answer["events"].as_array().into_iter().flatten().filter_map(|event| event["message"].as_str());
+        Ok(messages.flat_map(str::lines).map(str::to_owned).collect())
+    }
+
+    /// Ends a function's warm processes, as a change of its configuration does.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn restart(&self, function: &str) -> Result<(), StageError> {
+        let url = format!("{}/2015-03-31/functions/{function}/configuration", self.endpoint);
+        let request = self.http.put(url).body(json!({"MemorySize": 128}).to_string());
+        self.send(self.sign(request, "lambda"), "lambda:UpdateFunctionConfiguration").map(drop)
+    }
+
+    /// Makes an IAM user who may do everything that identity policies can allow; gives its access key and secret.
+    ///
+    /// # Errors
+    /// When IAM refuses.
+    pub fn user(&self, name: &str) -> Result<(String, String), StageError> {
+        let everything =
+            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+        let everything = everything.to_string();
+        let user = ("UserName", name);
+        self.iam(&[("Action", "CreateUser"), user])?;
+        self.iam(&[("Action", "PutUserPolicy"), user, ("PolicyName", "all"), ("PolicyDocument", &everything)])?;
+        let key = self.iam(&[("Action", "CreateAccessKey"), user])?;
+        let field = |name: &str| {
+            let value = key.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
+            value.unwrap_or_default().to_owned()
+        };
+        Ok((field("AccessKeyId"), field("SecretAccessKey")))
+    }
+
+    /// Invokes a function and waits for its answer.
+    ///
+    /// # Errors
+    /// With what the function reported when it fails.
+    pub fn invoke(&self, function: &str, event: &Value) -> Result<Value, StageError> {
+        let response = self.send(self.invocation(function, event), function)?;
+        let failed = response.headers().contains_key("X-Amz-Function-Error");
+        let answer: Value = response.json().unwrap_or_default();
+        if failed {
+            return Err(StageError::Call { what: function.to_owned(), message: answer.to_string() });
+        }
+        Ok(answer)
+    }
+
+    /// Hands a function an event as schedules and rules do, without waiting for what becomes of it.
+    ///
+    /// # Errors
+    /// When the function does not take it.
+    pub fn invoke_unattended(&self, function: &str, event: &Value) -> Result<(), StageError> {
+        self.send(self.invocation(function, event).header("X-Amz-Invocation-Type", "Event"), function).map(drop)
+    }
+
+    fn invocation(&self, function: &str, event: &Value) -> RequestBuilder {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
+        // A watch on vigil answers after minutes.
+        self.sign(self.http.post(url).timeout(Duration::from_secs(200)).body(event.to_string()), "lambda")
+    }
+}
+
+/// The plain value of a DynamoDB item.
+fn plain(item: &Value) -> Option<Map<String, Value>> {
+    let plain = |(key, typed): (&String, &Value)| {
+        let (kind, value) = typed.as_object()?.iter().next()?;
+        let value = match kind.as_str() {
+            "N" => serde_json::from_str(value.as_str()?).ok()?,
+            _ => value.clone(),
+        };
+        Some((key.clone(), value))
+    };
+    Some(item.as_object()?.iter().filter_map(plain).collect())
+}
+
+fn percent_decoded(text: &str) -> String {
+    let unescaped = text.replace("&quot;", "\"").replace("&amp;", "&");
+    let mut bytes = Vec::with_capacity(unescaped.len());
+    let mut rest = unescaped.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        match byte {
+            b'%' => {
+                let value = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high * 16 + low);
+                bytes.extend(value.and_then(|value| u8::try_from(value).ok()));
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,222 @@
+//! Deploys the unmodified templates: a hub, and sandboxes that report to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use workload_simulator::AthenaHandle;
+
+use crate::running::{REGION, binaries, package, wait_for};
+use crate::{Account, Stage, StageError, template};
+
+const WATCH: &str = "sandbox-guardrails-athena-watch";
+const ENFORCE: &str = "sandbox-guardrails-athena-enforce";
+const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
+const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
+
+/// A deployed hub.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// Its account.
+    pub account: Account,
+}
+
+/// A deployed sandbox.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    /// Its account.
+    pub account: Account,
+    /// Its alias.
+    pub alias: String,
+    /// Its Athena, in the simulator.
+    pub athena: AthenaHandle,
+}
+
+/// How a sandbox is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxOptions {
+    /// The mode of its guardrails.
+    pub mode: &'static str,
+    /// The limit of a query's run time.
+    pub limit: String,
+    /// Whether watches keep vigil.
+    pub vigil: bool,
+    /// The schedule of the sweeps.
+    pub sweeps: &'static str,
+}
+
+impl Default for SandboxOptions {
+    /// Enforced, thirty minutes, on vigil, and with no sweep but those that a test asks for.
+    fn default() -> Self {
+        Self { mode: "enforce", limit: "30m".to_owned(), vigil: true, sweeps: NO_SWEEPS }
+    }
+}
+
+/// A schedule that does not fire while anybody looks.
+pub const NO_SWEEPS: &str = "rate(365 days)";
+
+/// The schedule that the template has by default.
+pub const EVERY_MINUTE: &str = "rate(1 minute)";
+
+impl Stage {
+    /// Deploys `infra/hub.yaml` into an account, open to the sandboxes named.
+    ///
+    /// # Errors
+    /// When the deployment fails.
+    pub fn deploy_hub(&self, id: &str, sandboxes: &[&str]) -> Result<Hub, StageError> {
+        let account = self.account(id);
+        self.deploy("hub", &account, &[("SandboxAccountIds", sandboxes.join(","))])?;
+        Ok(Hub { account })
+    }
+
+    /// Deploys `infra/sandbox.yaml` into an account, reporting to `hub`.
+    ///
+    /// # Errors
+    /// When the deployment fails.
+    pub fn deploy_sandbox(
+        &self,
+        id: &str,
+        alias: &str,
+        hub: &Hub,
+        options: &SandboxOptions,
+    ) -> Result<Sandbox, StageError> {
+        let account = self.account(id);
+        let bus = format!("arn:aws:events:{REGION}:{}:event-bus/sandbox-guardrails", hub.account.id);
+        let parameters = [
+            ("SandboxAlias", alias.to_owned()),
+            ("HubBusArn", bus),
+            ("SweepSchedule", options.sweeps.to_owned()),
+            ("Vigil", if options.vigil { "on" } else { "off" }.to_owned()),
+            ("AthenaQueryRuntimeMode", options.mode.to_owned()),
+            ("AthenaQueryRuntimeLimit", options.limit.clone()),
+        ];
+        self.deploy("sandbox", &account, &parameters)?;
+        let athena = self.world().account(id, REGION).athena();
+        Ok(Sandbox { account, alias: alias.to_owned(), athena })
+    }
+
+    fn deploy(&self, name: &str, account: &Account, parameters: &[(&str, String)]) -> Result<(), StageError> {
+        let template = template::read(name)?;
+        let binaries = binaries()?;
+        let bucket = format!("packages-{}", account.id);
+        for (_, binary, _) in template::functions(&template) {
+            account.put_object(&bucket, &format!("{binary}.zip"), package(&binaries.join(binary))?)?;
+        }
+        let template = template::packaged(template, &bucket, |binary| format!("{binary}.zip"));
+        let architecture = ("Architecture", "x86_64".to_owned());
+        let unprotected = ("DeletionProtection", "off".to_owned());
+        let parameters = parameters.iter().cloned().chain([architecture, unprotected]);
+        let parameters: BTreeMap<_, _> = parameters.map(|(key, value)| (key.to_owned(), value)).collect();
+        account.create_stack("sandbox-guardrails", &template, &parameters)
+    }
+}
+
+impl Hub {
+    /// Every row of the console's table.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn table(&self) -> Result<Vec<Map<String, Value>>, StageError> {
+        self.account.items("sandbox-guardrails-console")
+    }
+
+    /// The rows of the console's table that concern a sandbox.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn rows(&self, sandbox: &Sandbox) -> Result<Vec<Map<String, Value>>, StageError> {
+        let rows = self.table()?;
+        let place = format!("{}/{REGION}", sandbox.account.id);
+        Ok(rows
+            .into_iter()
+            .filter(|row| row.values().any(|value| value.as_str().is_some_and(|v| v.contains(&place))))
+            .collect())
+    }
+}
+
+impl Sandbox {
+    /// Lets the watch sweep once, and waits until it has; a vigil is part of it.
+    ///
+    /// # Errors
+    /// With what the watch reported when it fails.
+    pub fn sweep(&self) -> Result<(), StageError> {
+        self.watch("sweep")
+    }
+
+    /// Sends a sample event to the watch.
+    ///
+    /// # Errors
+    /// With what the watch reported when it fails.
+    pub fn watch(&self, sample: &str) -> Result<(), StageError> {
+        self.account.invoke(WATCH, &sample_event("athena-watch", sample)?).map(drop)
+    }
+
+    /// Sends a sample event to the watch as the schedule would.
+    ///
+    /// # Errors
+    /// When the function does not take it.
+    pub fn watch_unattended(&self, sample: &str) -> Result<(), StageError> {
+        self.account.invoke_unattended(WATCH, &sample_event("athena-watch", sample)?)
+    }
+
+    /// Sends an event to the enforce.
+    ///
+    /// # Errors
+    /// With what the enforce reported when it fails.
+    pub fn enforce(&self, event: &Value) -> Result<(), StageError> {
+        self.account.invoke(ENFORCE, event).map(drop)
+    }
+
+    /// Sets a workgroup's limit.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn limit(&self, workgroup: &str, limit: &str) -> Result<(), StageError> {
+        self.account.put_parameter(&format!("{LIMIT}/{workgroup}"), limit)
+    }
+
+    /// Sets a workgroup's mode.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn mode(&self, workgroup: &str, mode: &str) -> Result<(), StageError> {
+        self.account.put_parameter(&format!("{MODE}/{workgroup}"), mode)
+    }
+
+    /// The ledger's entries.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn ledger(&self) -> Result<Vec<Map<String, Value>>, StageError> {
+        self.account.items("sandbox-guardrails-ledger")
+    }
+
+    /// The outcome of the action on a query in the ledger, once there is one.
+    pub fn outcome(&self, query: &str) -> Option<String> {
+        let id = format!("athena-query-runtime/{query}/100/stop");
+        let entries = self.ledger().ok()?;
+        let action = entries.iter().find(|entry| entry.get("id").and_then(Value::as_str) == Some(&id))?;
+        let detail: Value = serde_json::from_str(action.get("detail")?.as_str()?).ok()?;
+        detail["outcome"].as_str().map(str::to_owned)
+    }
+
+    /// Waits until the action on a query has this outcome in the ledger.
+    ///
+    /// # Errors
+    /// When it has not in half a minute.
+    pub fn await_outcome(&self, query: &str, outcome: &str) -> Result<(), StageError> {
+        let what = format!("outcome `{outcome}` of query `{query}`");
+        wait_for(&what, Duration::from_secs(30), || self.outcome(query).filter(|seen| seen == outcome)).map(drop)
+    }
+}
+
+/// A sample event under `events/`.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn sample_event(function: &str, name: &str) -> Result<Value, StageError> {
+    let path = template::repository().join("events").join(function).join(format!("{name}.json"));
+    let fault = |message: String| StageError::Call { what: format!("sample `events/{function}/{name}.json`"), message };
+    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| fault(error.to_string()))
+}
