@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod deploy;
+pub mod generated;
 pub mod running;
 pub mod story;
 pub mod template;

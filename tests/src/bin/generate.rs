@@ -1,0 +1,44 @@
+//! `make generate`: writes what is generated from the code, so that it is never written by hand.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use stage::generated::{CATALOGUE_MARKERS, SCHEMAS, schemas, with_catalogue};
+use stage::template::repository;
+
+fn main() -> ExitCode {
+    match generate(&repository()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("make generate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(repository: &Path) -> io::Result<()> {
+    let folder = repository.join(SCHEMAS);
+    // From the beginning, so that the schema of an event that is gone goes too.
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    for (file, schema) in schemas() {
+        write(repository, &format!("{SCHEMAS}/{file}"), &format!("{schema:#}\n"))?;
+    }
+    let readme = fs::read_to_string(repository.join("README.md"))
+        .map_err(|error| io::Error::new(error.kind(), format!("README.md: {error}")))?;
+    let readme = with_catalogue(&readme).ok_or_else(|| {
+        let [begin, end] = CATALOGUE_MARKERS;
+        io::Error::other(format!("README.md needs the lines `{begin}` and `{end}`, with the table to go between them"))
+    })?;
+    write(repository, "README.md", &readme)
+}
+
+fn write(repository: &Path, path: &str, contents: &str) -> io::Result<()> {
+    fs::write(repository.join(path), contents)?;
+    eprintln!("wrote {path}");
+    Ok(())
+}

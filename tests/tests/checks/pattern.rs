@@ -1,0 +1,99 @@
+//! The part of EventBridge's pattern matching that our rules use: lists of exact values and of prefixes, nested.
+//!
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>
+//!
+//! Anything else, such as `suffix` or `$or`, is an error: a check must not pass because it did not understand the rule.
+
+use serde_json::{Map, Value};
+
+/// Whether an event matches a pattern.
+pub(crate) fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
+    let Value::Object(pattern) = pattern else { return Err(format!("a pattern is an object, not {pattern}")) };
+    let nothing = Map::new();
+    let event = event.as_object().unwrap_or(&nothing);
+    // Every key is looked at, also after one that does not match, so that an operator is found with any event.
+    pattern.iter().try_fold(true, |so_far, (key, expected)| {
+        if key.starts_with('$') {
+            return Err(format!("`{key}` is an operator that tests/tests/checks/pattern.rs does not know"));
+        }
+        let found = event.get(key).unwrap_or(&Value::Null);
+        let fits = match expected {
+            Value::Array(allowed) => any(allowed, found)?,
+            nested => matches(nested, found)?,
+        };
+        // An absent field matches nothing, not even `null`.
+        Ok(so_far && fits && event.contains_key(key))
+    })
+}
+
+/// Whether a value, or one of its items where it is a list, fits one of those allowed.
+fn any(allowed: &[Value], found: &Value) -> Result<bool, String> {
+    let found = match found {
+        Value::Array(items) => items.iter().collect(),
+        found => vec![found],
+    };
+    allowed.iter().try_fold(false, |so_far, allowed| {
+        let fits = match allowed {
+            Value::Object(operator) => match (operator.len(), operator.get("prefix")) {
+                (1, Some(Value::String(prefix))) => {
+                    found.iter().any(|found| found.as_str().is_some_and(|text| text.starts_with(prefix)))
+                }
+                _ => return Err(format!("{allowed} is an operator that tests/tests/checks/pattern.rs does not know")),
+            },
+            exact => found.contains(&exact),
+        };
+        Ok(so_far || fits)
+    })
+}
+
+/// A pattern with `!Ref AWS::AccountId` put in.
+pub(crate) fn in_account(pattern: &Value, account: &str) -> Value {
+    match pattern {
+        Value::Object(map) if map.len() == 1 && map.get("Ref").is_some_and(|id| id == "AWS::AccountId") => {
+            account.into()
+        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), in_account(value, account))).collect(),
+        Value::Array(items) => items.iter().map(|item| in_account(item, account)).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn values_match_exactly_or_by_prefix_at_any_depth() {
+    use serde_json::json;
+    let check = |pattern: Value, event: Value, expected: bool| {
+        assert_eq!(matches(&pattern, &event), Ok(expected), "{pattern} and {event}");
+    };
+    check(json!({}), json!({"a": 1}), true);
+    check(json!({"a": ["x", "y"]}), json!({"a": "y", "b": 1}), true);
+    check(json!({"a": ["x"]}), json!({"a": "X"}), false);
+    check(json!({"a": ["x"]}), json!({}), false);
+    check(json!({"a": [false]}), json!({"a": false}), true);
+    check(json!({"a": [false]}), json!({"a": "false"}), false);
+    check(json!({"a": [null]}), json!({"a": null}), true);
+    check(json!({"a": [null]}), json!({}), false);
+    check(json!({"a": ["x"]}), json!({"a": ["w", "x"]}), true);
+    check(json!({"a": [{"prefix": "x/"}, "z"]}), json!({"a": "x/y"}), true);
+    check(json!({"a": [{"prefix": "x/"}, "z"]}), json!({"a": "z"}), true);
+    check(json!({"a": [{"prefix": "x/"}, "z"]}), json!({"a": "y/x/"}), false);
+    check(json!({"a": [{"prefix": "x/"}]}), json!({"a": 1}), false);
+    check(json!({"a": {"b": {"c": [1]}}}), json!({"a": {"b": {"c": 1}}}), true);
+    check(json!({"a": {"b": [1]}}), json!({"a": 1}), false);
+    check(json!({"a": [1], "b": [2]}), json!({"a": 1, "b": 3}), false);
+}
+
+#[test]
+fn an_operator_is_an_error_whatever_the_event() {
+    use serde_json::json;
+    for pattern in [
+        json!({"z": ["no"], "a": [{"suffix": "x"}]}),
+        json!({"a": ["x", {"prefix": "x", "suffix": "x"}]}),
+        json!({"a": [{"prefix": {"equals-ignore-case": "x"}}]}),
+        json!({"$or": [{"a": [1]}]}),
+        json!({"a": {"b": [{"exists": true}]}}),
+        json!("x"),
+        json!({"a": "x"}),
+    ] {
+        assert!(matches(&pattern, &json!({"a": "x"})).is_err(), "{pattern}");
+    }
+}

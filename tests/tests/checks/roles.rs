@@ -1,0 +1,167 @@
+//! Roles: each function may do what its code declares, and nothing else; only our functions may put to the bus.
+
+use serde_json::Value;
+
+use crate::code::functions;
+use crate::template::{Template, arn, id_of_arn, list};
+use crate::{agree, differences};
+
+/// What every function needs to write its log.
+const LOGS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
+
+/// What a role holds besides the actions of the code, and why.
+const EXTRAS: &[(&str, &str, &str)] =
+    &[("console-feed", "sqs:SendMessage", "Lambda sends failed invocations to the failure destination with this role")];
+
+/// The actions that may be allowed on every resource, and why.
+const ON_EVERYTHING: &[(&str, &str)] = &[("athena:ListWorkGroups", "Athena knows no resource for it")];
+
+/// The words that the action of a call begins with when the call changes nothing.
+const READS: &[&str] = &["Get", "List", "BatchGet", "Describe", "Query"];
+
+/// The statements of a role's own policies.
+fn statements(role: &Value) -> Vec<&Value> {
+    let policies = list(&role["Policies"]).into_iter();
+    policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
+}
+
+fn actions(statement: &Value) -> impl Iterator<Item = &str> {
+    list(&statement["Action"]).into_iter().filter_map(Value::as_str)
+}
+
+#[test]
+fn every_function_may_do_what_its_code_declares_and_nothing_else() {
+    let faults = functions().into_iter().flat_map(|function| {
+        let id = function.logical_id();
+        let (role, place) = (format!("{id}Role"), format!("`{id}Role` in {}", function.template.path()));
+        let mut faults = Vec::new();
+        let properties = function.template.at(&format!("/Resources/{id}/Properties"));
+        if properties["Role"] != arn(&role) {
+            faults.push(format!("`{id}` in {} does not run under `{role}`", function.template.path()));
+        }
+        if !properties["Policies"].is_null() {
+            faults.push(format!(
+                "`{id}` in {} has policies of its own; they belong to `{role}`",
+                function.template.path()
+            ));
+        }
+        let role = function.template.at(&format!("/Resources/{role}/Properties"));
+        let names = list(&role["Policies"]).into_iter().filter_map(|policy| policy["PolicyName"].as_str());
+        faults.extend(differences(
+            (&format!("the policies of {place}"), names),
+            ("the function's name", [function.name]),
+        ));
+
+        let allowed = statements(role).into_iter().flat_map(actions);
+        let extras = EXTRAS.iter().filter(|(of, ..)| *of == function.name).map(|(_, action, _)| *action);
+        let declared = function.actions().chain(LOGS.iter().copied()).chain(extras);
+        let what = format!("the `ACTIONS` of `{}` (and LOGS and EXTRAS in tests/tests/checks/roles.rs)", function.name);
+        faults.extend(differences((&place, allowed), (&what, declared)));
+        faults
+    });
+    agree(faults);
+}
+
+#[test]
+fn no_role_holds_more_than_can_be_read_off_it() {
+    let mut faults = Vec::new();
+    for template in Template::all() {
+        for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"] {
+            let strays = template.resources(kind);
+            faults.extend(
+                strays.map(|(id, _)| format!("`{id}` in {} belongs into its role's `Policies`", template.path())),
+            );
+        }
+        for (id, role) in template.resources("AWS::IAM::Role") {
+            let mut fault = |what: &str| faults.push(format!("`{id}` in {}: {what}", template.path()));
+            if !role["ManagedPolicyArns"].is_null() {
+                fault("managed policies change without us; write out what is needed");
+            }
+            if role["Path"] != "/sandbox-guardrails/" {
+                fault("its path is not `/sandbox-guardrails/`, which the hub and the service control policies go by");
+            }
+            for statement in statements(role) {
+                if statement["Effect"] != "Allow"
+                    || !statement["NotAction"].is_null()
+                    || !statement["NotResource"].is_null()
+                {
+                    fault("it has a statement that is not a plain `Allow` of actions on resources");
+                }
+                if actions(statement).next().is_none() {
+                    fault("it has a statement without actions");
+                }
+                let everywhere = list(&statement["Resource"]).into_iter().any(|resource| resource == "*");
+                for action in actions(statement) {
+                    if action.contains(['*', '?']) {
+                        fault(&format!("`{action}` is a wildcard; name the actions"));
+                    }
+                    if everywhere && !ON_EVERYTHING.iter().any(|(known, _)| *known == action) {
+                        fault(&format!(
+                            "`{action}` is allowed on everything; name the resource, or give the reason in ON_EVERYTHING"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    agree(faults);
+}
+
+#[test]
+fn a_watch_changes_nothing_but_the_ledger_the_bus_and_its_log() {
+    let watches = functions().into_iter().filter(|function| function.name.ends_with("-watch"));
+    let faults = watches.flat_map(|function| {
+        let id = format!("{}Role", function.logical_id());
+        let written = ["Ledger".to_owned(), "GuardrailBus".to_owned(), format!("{}LogGroup", function.logical_id())];
+        let role = function.template.at(&format!("/Resources/{id}/Properties"));
+        let mut faults = Vec::new();
+        for statement in statements(role) {
+            let ours = list(&statement["Resource"]).into_iter().all(|resource| {
+                id_of_arn(resource).is_some_and(|resource| written.iter().any(|known| known == resource))
+            });
+            for action in actions(statement) {
+                let call = action.split_once(':').map_or(action, |(_, call)| call);
+                let reads = READS.iter().any(|verb| call.starts_with(verb));
+                if !reads && !ours {
+                    let place = function.template.path();
+                    faults.push(format!(
+                        "`{id}` in {place} allows `{action}`, which is no read; stopping is for the enforce"
+                    ));
+                }
+            }
+        }
+        faults
+    });
+    agree(faults);
+}
+
+#[test]
+fn the_bus_of_a_sandbox_takes_events_from_each_of_its_functions_and_no_one_else() {
+    let sandbox = Template::sandbox();
+    let deny = sandbox.at("/Resources/GuardrailBusTakesNothingFromUsers/Properties/Statement");
+    assert_eq!(
+        (&deny["Effect"], &deny["Principal"], &deny["Action"]),
+        (&"Deny".into(), &"*".into(), &"events:PutEvents".into())
+    );
+    let spared = list(&deny["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]);
+    let spared = spared.into_iter().map(|role| id_of_arn(role).unwrap_or("something without an ARN"));
+    let roles: Vec<String> = sandbox.functions().map(|(id, _)| format!("{id}Role")).collect();
+    agree(differences(
+        ("`GuardrailBusTakesNothingFromUsers`", spared),
+        ("the functions' roles in infra/sandbox.yaml", &roles),
+    ));
+}
+
+#[test]
+fn the_hub_lets_in_the_sources_that_its_feed_takes() {
+    let hub = Template::hub();
+    let taken = hub.at("/Resources/ConsoleFeed/Properties/Events/Report/Properties/Pattern/source");
+    let faults = ["SandboxesOfOrganizationMayReport", "SandboxesByAccountMayReport"].into_iter().flat_map(|policy| {
+        let condition = hub.at(&format!("/Resources/{policy}/Properties/Statement/Condition"));
+        let let_in = list(&condition["ForAllValues:StringEquals"]["events:source"]);
+        let (let_in, taken) =
+            (let_in.into_iter().filter_map(Value::as_str), list(taken).into_iter().filter_map(Value::as_str));
+        differences((&format!("`{policy}` in infra/hub.yaml"), let_in), ("the pattern of the feed's rule", taken))
+    });
+    agree(faults);
+}
