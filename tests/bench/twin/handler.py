@@ -42,6 +42,7 @@ ssm = boto3.client("ssm")
 # What a warm function knows.
 read_at, parameters = None, {}
 known, active, reported = {}, {}, set()
+next_beat = None
 
 
 def sweep(event, context):
@@ -200,14 +201,19 @@ def repair(now):
 
 def beat(saw, took, now):
     """Publishes a heartbeat, at most one in five minutes whoever sweeps."""
+    global next_beat
+    if next_beat and now < next_beat:
+        return
+    next_beat = now + timedelta(seconds=HEARTBEAT_SECONDS)
     id = "heartbeat/athena-watch"
-    until = milliseconds(now + timedelta(seconds=HEARTBEAT_SECONDS))
+    until = milliseconds(next_beat)
     claimed = try_write(
         dynamodb.update_item,
         Key={"id": {"S": id}},
-        UpdateExpression="SET claimed_until = :until, expires_at = :expires_at",
-        ConditionExpression="attribute_not_exists(claimed_until) OR claimed_until <= :now",
+        UpdateExpression="SET claimed_until = :until, claimed_by = :holder, expires_at = :expires_at",
+        ConditionExpression="attribute_not_exists(claimed_until) OR claimed_until <= :now OR claimed_by = :holder",
         ExpressionAttributeValues={
+            ":holder": {"S": now.isoformat()},
             ":now": {"N": milliseconds(now)},
             ":until": {"N": until},
             ":expires_at": {"N": str(int(now.timestamp()) + KEPT_SECONDS)},
