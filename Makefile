@@ -61,7 +61,7 @@ test: prepare lint ## Format, lints, and every test, end to end on the stage inc
 	cargo test --locked --workspace
 
 .PHONY: lint
-lint: tools ## Format, clippy, rustdoc, spelling
+lint: tools ## Format, clippy, rustdoc; spelling and templates are among the tests
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet

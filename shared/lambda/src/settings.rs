@@ -14,9 +14,16 @@ pub struct Environment<F> {
 }
 
 /// Every fault of the environment. The function does not start with any.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 #[error("the environment is not as expected: {}", .0.join("; "))]
 pub struct Faults(pub Vec<String>);
+
+/// A `main` that fails prints its error's debug form, so that is the sentence.
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 /// The environment of the process.
 pub fn process_environment() -> Environment<impl Fn(&str) -> Option<String>> {
