@@ -41,15 +41,15 @@ up: prepare ## Leave a local stage running, and say how to play with it
 	@$(stage) up
 
 .PHONY: watch
-watch: ## Show what reaches the hub of the stage left running
+watch: tools ## Show what reaches the hub of the stage left running
 	@$(stage) watch
 
 .PHONY: down
-down: ## End the stage left running
+down: tools ## End the stage left running
 	@$(stage) down
 
 .PHONY: invoke
-invoke: ## Send a sample to a function of the stage left running: FN=athena-watch EVENT=sweep
+invoke: tools ## Send a sample to a function of the stage left running: FN=athena-watch EVENT=sweep
 	@test -n "$(FN)" -a -n "$(EVENT)" || { echo "usage: make invoke FN=athena-watch EVENT=sweep; samples: events/<function>/<event>.json"; exit 2; }
 	@$(stage) invoke $(FN) $(EVENT)
 
@@ -119,8 +119,13 @@ release-binaries: tools
 	@# Built on its own: beside the functions it would get their features and be no floor.
 	@cargo build --locked --release -p bench-floor
 
+# Cargo knows our packages by their place in the workspace, so what another checkout built in the same target folder passes
+# for ours wherever our files are older than that. Touching them when the checkout has changed builds our own code anew.
 .PHONY: tools
 tools:
+	@test "$$(cat $(CARGO_TARGET_DIR)/checkout 2> /dev/null)" = "$(CURDIR)" || { \
+	  find functions shared tests -name '*.rs' -exec touch {} +; \
+	  mkdir -p $(CARGO_TARGET_DIR) && echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; }
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.95 with rustup, https://rustup.rs"; exit 1; }
 	@command -v cc > /dev/null || { echo "a C compiler is missing: install gcc or clang; the TLS library is partly C"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { echo "$(PYTHON) is missing or older than 3.11: install Python 3.11 or newer, or name one with PYTHON=…"; exit 1; }
