@@ -105,7 +105,7 @@ pub fn tell() -> Result<bool, StageError> {
     let operator = Style::new().bold();
 
     headline(colour, "the story: one sandbox, six workgroups, eleven queries").map_err(said)?;
-    sandbox.account.put_parameter("/sandbox-guardrails/athena/athena-query-runtime/limit/weekly", "2h")?;
+    sandbox.limit("weekly", "2h")?;
     sandbox.limit("etl", "2h")?;
     sandbox.limit("short", "15s")?;
     sandbox.mode("science", "observe")?;
@@ -121,8 +121,11 @@ pub fn tell() -> Result<bool, StageError> {
         )
         .map_err(said)?;
 
-    let cast: Vec<(Part, String)> =
-        parts().into_iter().map(|part| (start(&sandbox, &part), part)).map(|(id, part)| (part, id)).collect();
+    let begin = |part| {
+        let id = start(&sandbox, &part);
+        (part, id)
+    };
+    let cast: Vec<(Part, String)> = parts().into_iter().map(begin).collect();
     for (part, id) in &cast {
         timeline.names.insert(id.clone(), format!("`{}`", part.name));
         let age = if part.age.is_zero() { "starts".to_owned() } else { format!("has run {:#}", part.age) };

@@ -4,11 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use guardrail::Sandbox;
 use jiff::{SignedDuration, Timestamp};
 use lambda::fakes::{ManualClock, failed};
 use lambda::{CallError, CallErrorKind, Clock};
 
 use crate::queries::{BATCH, Batch, Page, Queries, Query, StopQueries};
+
+pub(crate) const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
+pub(crate) const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
+
+/// The sandbox that the samples under `events/` come from.
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox { account: "111111111111".into(), region: "eu-west-1".into(), alias: "marketing".into() }
+}
 
 /// A shared Athena.
 #[derive(Clone)]

@@ -33,8 +33,8 @@ pub struct Outbox<L, B> {
     bus: B,
     /// When each finding was last reported, and whether it was held back. It only saves asking the ledger again.
     reported: BTreeMap<String, Reported>,
-    /// Until when each pulse need not be tried. It only saves asking the ledger again.
-    pulsed: BTreeMap<String, Timestamp>,
+    /// Until when each pulse, and each event told once, need not be tried. It only saves asking the ledger again.
+    settled: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ impl Reported {
 impl<L: Ledger, B: Bus> Outbox<L, B> {
     /// An outbox over this ledger and this bus.
     pub fn new(ledger: L, bus: B) -> Self {
-        Self { ledger, bus, reported: BTreeMap::new(), pulsed: BTreeMap::new() }
+        Self { ledger, bus, reported: BTreeMap::new(), settled: BTreeMap::new() }
     }
 
     /// The ledger underneath.
@@ -127,7 +127,12 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
     /// When it could not be recorded, or not published; then it is pending.
     pub async fn tell_once(&mut self, event: impl Into<Event>, now: Timestamp) -> Result<(), Problems> {
         let event = event.into();
-        match self.ledger.record(&event, now).await? {
+        if self.is_settled(&event, now) {
+            return Ok(());
+        }
+        let recorded = self.ledger.record(&event, now).await?;
+        self.settled.insert(event.header().id.clone(), Timestamp::MAX);
+        match recorded {
             Recorded::New => self.publish(vec![event], now).await,
             Recorded::Known(_) => Ok(()),
         }
@@ -144,14 +149,14 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
         period: SignedDuration,
     ) -> Result<bool, Problems> {
         let event = event.into();
-        if self.pulsed.get(&event.header().id).is_some_and(|until| now < *until) {
+        if self.is_settled(&event, now) {
             return Ok(false);
         }
         let until = now.checked_add(period).unwrap_or(Timestamp::MAX);
         // Whoever pulses is the holder of its moment; another run in the same period is somebody else.
         let holder = now.to_string();
         let claimed = self.ledger.claim(&Claim { id: &event.header().id, holder: &holder, until }, now).await?;
-        self.pulsed.insert(event.header().id.clone(), until);
+        self.settled.insert(event.header().id.clone(), until);
         if !claimed {
             return Ok(false);
         }
@@ -174,6 +179,10 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
         }
         problems.keep(self.publish(stranded, now).await);
         problems.into_result().map(|()| count)
+    }
+
+    fn is_settled(&self, event: &Event, now: Timestamp) -> bool {
+        self.settled.get(&event.header().id).is_some_and(|until| now < *until)
     }
 
     async fn publish(&self, events: Vec<Event>, now: Timestamp) -> Result<(), Problems> {

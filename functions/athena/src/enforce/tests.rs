@@ -8,10 +8,8 @@ use lambda::fakes::{FakeBus, FakeLedger, FakeParameters, ManualClock, block_on};
 use serde_json::Value;
 
 use super::*;
-use crate::fakes::FakeAthena;
+use crate::fakes::{FakeAthena, LIMIT, MODE, sandbox};
 
-const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
-const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
 const QUERY: &str = "0d5c1a3b-7f43-4b0e-8a1d-2f6f1c9e0a01";
 
 /// A sandbox with a limit of ten minutes, enforced.
@@ -40,7 +38,7 @@ impl Stage {
             parameters: Parameters::new(self.parameters.clone(), Service::Athena),
             outbox: Outbox::new(self.ledger.clone(), self.bus.clone()),
             clock: self.clock.clone(),
-            sandbox: Sandbox { account: "111111111111".into(), region: "eu-west-1".into(), alias: "marketing".into() },
+            sandbox: sandbox(),
         }
     }
 

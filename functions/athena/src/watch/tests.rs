@@ -8,10 +8,8 @@ use lambda::fakes::{FakeBus, FakeLedger, FakeParameters, ManualClock, block_on, 
 use serde_json::Value;
 
 use super::*;
-use crate::fakes::FakeAthena;
+use crate::fakes::{FakeAthena, LIMIT, MODE, sandbox};
 
-const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
-const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
 const START: &str = "2026-11-21T12:00:00Z";
 
 /// A sandbox with one workgroup `etl`, a limit of ten minutes, enforced.
@@ -42,7 +40,7 @@ impl Stage {
             outbox: Outbox::new(ledger.clone(), bus.clone()),
             clock: clock.clone(),
             calls: CallCounter::default(),
-            sandbox: Sandbox { account: "111111111111".into(), region: "eu-west-1".into(), alias: "marketing".into() },
+            sandbox: sandbox(),
             settings: WatchSettings { sweep_interval: SignedDuration::from_secs(60), vigil },
             memory: Memory::default(),
         });
@@ -363,6 +361,8 @@ fn a_wrong_parameter_is_told_once_for_each_of_its_versions() {
     let told =
         |stage: &Stage| stage.bus.ids().into_iter().filter(|id| id.starts_with("configuration")).collect::<Vec<_>>();
     stage.parameters.put(LIMIT, "0");
+    stage.sweep().unwrap();
+    stage.wait(60);
     stage.sweep().unwrap();
     stage.wait(60);
     stage.cold_start();
