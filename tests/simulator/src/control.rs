@@ -1,42 +1,40 @@
 //! The routes under `/_simulator/`: for people at a prompt, and for benches in other languages.
 //!
-//! The crate's front page lists them. They answer JSON, are not counted as calls, and meet no faults.
+//! The crate's front page lists them; those of one service are in its module. They answer JSON, are not counted as
+//! calls, and meet no faults.
 
-use std::time::Duration;
-
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::accounts::is_account;
-use crate::athena::{AthenaHandle, QuerySpec};
 use crate::events::EventFaults;
 use crate::faults::FaultRule;
-use crate::world::World;
+use crate::world::{Account, World};
+use crate::{athena, cloudtrail, emr, glue, sagemaker};
 
 pub(crate) fn routes(world: World) -> Router {
-    let athena = Router::new()
-        .route("/queries", get(active_queries).post(start_query))
-        .route("/queries/{id}", get(one_query))
-        .route("/queries/{id}/finish", post(finish_query))
-        .route("/history", post(seed_history))
-        .route("/workgroups/{name}", get(workgroup).put(ensure_workgroup));
     Router::new()
         .route("/health", get(health))
         .route("/calls", get(calls).delete(forget_calls))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/events", get(events).put(set_events))
         .route("/reset", post(reset))
-        .nest("/accounts/{account}/{region}/athena", athena)
+        .nest("/accounts/{account}/{region}/athena", athena::routes())
+        .nest("/accounts/{account}/{region}/cloudtrail", cloudtrail::routes())
+        .nest("/accounts/{account}/{region}/emr", emr::routes())
+        .nest("/accounts/{account}/{region}/glue", glue::routes())
+        .nest("/accounts/{account}/{region}/sagemaker", sagemaker::routes())
         .with_state(world)
 }
 
 /// A request that cannot be carried out, said in one sentence.
-struct Refusal(StatusCode, String);
+#[derive(Debug)]
+pub(crate) struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -44,15 +42,17 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn athena_of(world: &World, account: &str, region: &str) -> Result<AthenaHandle, Refusal> {
+/// The account and Region a path names.
+pub(crate) fn account_of(world: &World, account: &str, region: &str) -> Result<Account, Refusal> {
     if is_account(account) {
-        Ok(world.account(account, region).athena())
+        Ok(world.account(account, region))
     } else {
         Err(Refusal(StatusCode::BAD_REQUEST, format!("expected an account id of twelve digits, found `{account}`")))
     }
 }
 
-fn found<T: Serialize>(what: &str, name: &str, value: Option<T>) -> Result<Json<T>, Refusal> {
+/// What was looked for, or that there is none.
+pub(crate) fn found<T: Serialize>(what: &str, name: &str, value: Option<T>) -> Result<Json<T>, Refusal> {
     value.map(Json).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("there is no {what} `{name}`")))
 }
 
@@ -96,71 +96,4 @@ async fn set_events(State(world): State<World>, Json(faults): Json<EventFaults>)
 async fn reset(State(world): State<World>) -> StatusCode {
     world.reset();
     StatusCode::NO_CONTENT
-}
-
-async fn active_queries(
-    State(world): State<World>,
-    Path((account, region)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    Ok(Json(json!({ "queries": athena_of(&world, &account, &region)?.active() })))
-}
-
-async fn start_query(
-    State(world): State<World>,
-    Path((account, region)): Path<(String, String)>,
-    Json(spec): Json<QuerySpec>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let id = athena_of(&world, &account, &region)?.start(spec);
-    Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
-}
-
-async fn one_query(
-    State(world): State<World>,
-    Path((account, region, id)): Path<(String, String, String)>,
-) -> Result<impl IntoResponse, Refusal> {
-    found("query", &id, athena_of(&world, &account, &region)?.query(&id))
-}
-
-async fn finish_query(
-    State(world): State<World>,
-    Path((account, region, id)): Path<(String, String, String)>,
-) -> Result<impl IntoResponse, Refusal> {
-    found("query", &id, athena_of(&world, &account, &region)?.finish(&id))
-}
-
-/// A past to be made up.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct History {
-    #[serde(default = "crate::athena::primary")]
-    workgroup: String,
-    count: usize,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
-    spacing: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
-    newest_age: Duration,
-}
-
-async fn seed_history(
-    State(world): State<World>,
-    Path((account, region)): Path<(String, String)>,
-    Json(history): Json<History>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let athena = athena_of(&world, &account, &region)?;
-    let ids = athena.seed_history(&history.workgroup, history.count, history.spacing, history.newest_age);
-    Ok((StatusCode::CREATED, Json(json!({ "ids": ids }))))
-}
-
-async fn workgroup(
-    State(world): State<World>,
-    Path((account, region, name)): Path<(String, String, String)>,
-) -> Result<impl IntoResponse, Refusal> {
-    found("workgroup", &name, athena_of(&world, &account, &region)?.find_workgroup(&name))
-}
-
-async fn ensure_workgroup(
-    State(world): State<World>,
-    Path((account, region, name)): Path<(String, String, String)>,
-) -> Result<impl IntoResponse, Refusal> {
-    Ok(Json(athena_of(&world, &account, &region)?.workgroup(&name)))
 }

@@ -4,7 +4,9 @@
 //! service's own validation error. A service hands in how its validation error is built.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::protocol::AwsError;
@@ -80,6 +82,57 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// A text that is one of `allowed`.
+    pub(crate) fn choice(&self, name: &str, allowed: &[&'static str]) -> Result<Option<&'static str>, AwsError> {
+        self.text(name, 0..=usize::MAX)?.map(|text| self.allowed(name, text, allowed)).transpose()
+    }
+
+    /// A list of texts, each one of `allowed`.
+    pub(crate) fn choices(&self, name: &str, allowed: &[&'static str]) -> Result<Option<Vec<&'static str>>, AwsError> {
+        let texts = self.texts(name, 0..=usize::MAX)?;
+        texts.map(|texts| texts.into_iter().map(|text| self.allowed(name, text, allowed)).collect()).transpose()
+    }
+
+    /// An instant, which JSON 1.1 carries as epoch seconds with or without a fraction.
+    pub(crate) fn instant(&self, name: &str) -> Result<Option<Timestamp>, AwsError> {
+        let wanted = "a Timestamp";
+        match self.member(name) {
+            None => Ok(None),
+            Some(value @ Value::Number(number)) => {
+                let since = number.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                // The nearest millisecond is the one that was meant: a binary fraction is a little off.
+                let millis = since.map(|since| since.saturating_add(Duration::from_micros(500)).as_millis());
+                let millis = millis.and_then(|millis| i64::try_from(millis).ok());
+                let instant = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+                instant.map(Some).ok_or_else(|| mismatch(value, wanted))
+            }
+            Some(other) => Err(mismatch(other, wanted)),
+        }
+    }
+
+    /// A list of objects, `length` of them.
+    pub(crate) fn objects(
+        &self,
+        name: &str,
+        length: RangeInclusive<usize>,
+    ) -> Result<Option<Vec<Input<'a>>>, AwsError> {
+        match self.member(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => {
+                let objects = items
+                    .iter()
+                    .map(|item| match item {
+                        Value::Object(members) => Ok(Input { members, invalid: self.invalid }),
+                        other => Err(mismatch(other, STRUCTURE)),
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                self.within(name, "have length", objects.len(), &length)?;
+                Ok(Some(objects))
+            }
+            Some(other) => Err(mismatch(other, LIST)),
+        }
+    }
+
     /// A nested object.
     pub(crate) fn object(&self, name: &str) -> Result<Option<Input<'a>>, AwsError> {
         match self.member(name) {
@@ -94,6 +147,11 @@ impl<'a> Input<'a> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
+    /// Everything as it came, for what writes the request down.
+    pub(crate) fn echo(&self) -> Value {
+        Value::Object(self.members.clone())
+    }
+
     /// The validation error for a member that must be there.
     pub(crate) fn missing(&self, name: &str) -> AwsError {
         self.broken(&format!("Value null at '{}'", lower_camel(name)), "Member must not be null")
@@ -105,6 +163,15 @@ impl<'a> Input<'a> {
             &format!("Value at '{}'", lower_camel(name)),
             &format!("Member must satisfy regular expression pattern: {pattern}"),
         )
+    }
+
+    fn allowed(&self, name: &str, text: &str, allowed: &[&'static str]) -> Result<&'static str, AwsError> {
+        allowed.iter().find(|each| **each == text).copied().ok_or_else(|| {
+            self.broken(
+                &format!("Value '{text}' at '{}'", lower_camel(name)),
+                &format!("Member must satisfy enum value set: [{}]", allowed.join(", ")),
+            )
+        })
     }
 
     fn within<T: PartialOrd + std::fmt::Display>(
@@ -146,7 +213,7 @@ fn mismatch(value: &Value, wanted: &str) -> AwsError {
 }
 
 /// `QueryExecutionId` as the messages write it: `queryExecutionId`.
-fn lower_camel(name: &str) -> String {
+pub(crate) fn lower_camel(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -27,6 +27,38 @@
 //! `GetQueryExecution`, `BatchGetQueryExecution`, `ListQueryExecutions`, `StopQueryExecution`; no SQL is executed.
 //! By hand, a comment in the SQL says how the query behaves: `-- simulate: age 28m, queue 5s, run 2m, fail, cancel 3s`.
 //!
+//! # What EMR does here
+//!
+//! `ListClusters`, `DescribeCluster`, `ListInstanceGroups`, `ListInstanceFleets`, `ListInstances`,
+//! `ListBootstrapActions`, `ListSteps`, `DescribeStep`, `CancelSteps`, `TerminateJobFlows`, `SetTerminationProtection`, `GetAutoTerminationPolicy`,
+//! `PutAutoTerminationPolicy`, `RemoveAutoTerminationPolicy`, `RunJobFlow`, `AddJobFlowSteps`; no step does anything.
+//! By hand, an argument of a step says how it behaves: `simulate: run 2m, fail, ignore-interrupt, cancel 3s`.
+//!
+//! # What Glue does here
+//!
+//! `ListSessions`, `GetSession`, `CreateSession`, `StopSession`, `ListStatements`, `RunStatement`, `ListJobs`,
+//! `GetJobs`, `GetJobRuns`, `GetJobRun`, `StartJobRun`, `BatchStopJobRun`, `GetTags`; no code is executed. By hand, a
+//! session says how it behaves in its default argument `--simulate`, a job run in its argument of that name, and a
+//! statement in a comment of its code: `# simulate: run 2m, fail`.
+//!
+//! # What SageMaker does here
+//!
+//! `ListPipelines`, `ListPipelineExecutions`, `DescribePipelineExecution`, `StartPipelineExecution`,
+//! `StopPipelineExecution`, `ListTrainingJobs`, `DescribeTrainingJob`, `StopTrainingJob`, `ListProcessingJobs`,
+//! `DescribeProcessingJob`, `StopProcessingJob`, `ListTransformJobs`, `DescribeTransformJob`, `StopTransformJob`,
+//! `ListHyperParameterTuningJobs`, `DescribeHyperParameterTuningJob`, `StopHyperParameterTuningJob`, `ListAutoMLJobs`,
+//! `DescribeAutoMLJobV2`, `StopAutoMLJob`, `ListNotebookInstances`, `DescribeNotebookInstance`, `StopNotebookInstance`,
+//! `StartNotebookInstance`, `ListApps`, `DescribeApp`, `DeleteApp`, `ListSpaces`, `DescribeSpace`, `ListEndpoints`,
+//! `DescribeEndpoint`, `ListDomains`, `DescribeDomain`, `ListModelPackageGroups`, `ListModelPackages`,
+//! `DescribeModelPackage`, `ListTags`; nothing is trained. What cannot be started over the API is started through the
+//! handle or the routes.
+//!
+//! # What CloudTrail does here
+//!
+//! `LookupEvents` over the calls that created a workload, be it through the API (then it was the account's root) or
+//! through a handle. A specification's `started_by` says who made the call: an ARN, `studio:<profile>` for a SageMaker
+//! Studio user whose profile is the source identity, or the name of a session of the role `DataScientist`.
+//!
 //! # Routes for tests and people
 //!
 //! All answer JSON; durations are text such as `90s`, `28m` or `PT28M`, instants are RFC 3339.
@@ -42,24 +74,93 @@
 //! | `GET /_simulator/events` | `{"stats": `[`EventStats`]`, "faults": `[`EventFaults`]`}` |
 //! | `PUT /_simulator/events` | makes deliveries go wrong as an [`EventFaults`] says |
 //! | `POST /_simulator/reset` | back to the first moment: no accounts, faults, calls or counts |
-//! | `GET /_simulator/accounts/{account}/{region}/athena/queries` | `{"queries": [`[`QueryView`]`…]}`, the queued and running ones, newest first |
-//! | `POST /_simulator/accounts/{account}/{region}/athena/queries` | starts a query as a [`QuerySpec`] says: `{"id": "…"}` |
-//! | `GET /_simulator/accounts/{account}/{region}/athena/queries/{id}` | one [`QueryView`], in whatever state |
-//! | `POST /_simulator/accounts/{account}/{region}/athena/queries/{id}/finish` | ends it now, with its outcome |
-//! | `POST /_simulator/accounts/{account}/{region}/athena/history` | `{"workgroup": "primary", "count": 10000, "spacing": "5s", "newest_age": "1h"}` makes up finished queries: `{"ids": […]}`, newest first |
-//! | `GET /_simulator/accounts/{account}/{region}/athena/workgroups/{name}` | one [`WorkgroupView`] |
-//! | `PUT /_simulator/accounts/{account}/{region}/athena/workgroups/{name}` | the same, created when it does not exist |
+//!
+//! Athena, where `…` is `/_simulator/accounts/{account}/{region}/athena`:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `GET …/queries` | `{"queries": [`[`QueryView`]`…]}`, the queued and running ones, newest first |
+//! | `POST …/queries` | starts a query as a [`QuerySpec`] says: `{"id": "…"}` |
+//! | `GET …/queries/{id}` | one [`QueryView`], in whatever state |
+//! | `POST …/queries/{id}/finish` | ends it now, with its outcome |
+//! | `POST …/history` | `{"workgroup": "primary", "count": 10000, "spacing": "5s", "newest_age": "1h"}` makes up finished queries: `{"ids": […]}`, newest first |
+//! | `GET …/workgroups/{name}` | one [`WorkgroupView`] |
+//! | `PUT …/workgroups/{name}` | the same, created when it does not exist |
+//! | `PUT …/workgroups/{name}/limits` | `{"enforced": true, "cutoff": 10000000}` sets what limits its queries: the same |
+//!
+//! CloudTrail, where `…` is `/_simulator/accounts/{account}/{region}/cloudtrail`:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `PUT …/delivery` | `{"delay": "5m"}` lets events be seen only that long after they happened |
+//!
+//! EMR, where `…` is `/_simulator/accounts/{account}/{region}/emr`:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `GET …/clusters` | `{"clusters": [`[`ClusterView`]`…]}`, those that have not ended, newest first |
+//! | `POST …/clusters` | starts a cluster as a [`ClusterSpec`] says: `{"id": "…"}` |
+//! | `GET …/clusters/{id}` | one [`ClusterView`], in whatever state |
+//! | `POST …/clusters/{id}/finish` | lets its user terminate it now, protected or not |
+//! | `GET …/steps` | `{"steps": [`[`StepView`]`…]}`, those that have not ended |
+//! | `POST …/steps` | adds a step as a [`StepSpec`] says: `{"id": "…"}` |
+//! | `GET …/steps/{id}` | one [`StepView`], in whatever state |
+//! | `POST …/steps/{id}/finish` | ends it now, with its outcome |
+//! | `POST …/history` | `{"count": 120, "spacing": "5m", "newest_age": "1h"}` makes up ended clusters: `{"ids": […]}`, newest first |
+//!
+//! Glue, where `…` is `/_simulator/accounts/{account}/{region}/glue`:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `GET …/sessions` | `{"sessions": [`[`SessionView`]`…]}`, those that have not ended, newest first |
+//! | `POST …/sessions` | creates a session as a [`SessionSpec`] says: `{"id": "…"}` |
+//! | `GET …/sessions/{id}` | one [`SessionView`], in whatever state |
+//! | `POST …/sessions/{id}/finish` | ends it now, as if it had been told to stop |
+//! | `GET …/sessions/{id}/statements` | `{"statements": [`[`StatementView`]`…]}`, oldest first |
+//! | `POST …/sessions/{id}/statements` | submits a statement as a [`StatementSpec`] says: `{"id": 0}` |
+//! | `POST …/sessions/{id}/statements/{number}/finish` | ends it now, with its outcome |
+//! | `POST …/jobs` | defines a job as a [`GlueJobSpec`] says, and answers its [`GlueJobView`] |
+//! | `GET …/jobs/{name}` | one [`GlueJobView`] |
+//! | `GET …/runs` | `{"runs": [`[`JobRunView`]`…]}`, those of all jobs that have not ended, newest first |
+//! | `POST …/runs` | starts a run as a [`JobRunSpec`] says: `{"id": "jr_…"}` |
+//! | `GET …/runs/{id}` | one [`JobRunView`], in whatever state |
+//! | `POST …/runs/{id}/finish` | ends it now, with its outcome |
+//! | `POST …/history/sessions` | `{"count": 500, "spacing": "5m", "newest_age": "1h"}` makes up ended sessions: `{"ids": […]}`, newest first |
+//! | `POST …/history/jobs` | `{"count": 200, "runs": 50, "spacing": "5m", "newest_age": "1h"}` makes up jobs with ended runs: `{"names": […]}` |
+//! | `POST …/history/runs` | `{"job": "etl", "count": 500, "spacing": "5m", "newest_age": "1h"}` makes up ended runs of one job: `{"ids": […]}`, newest first |
+//!
+//! SageMaker, where `…` is `/_simulator/accounts/{account}/{region}/sagemaker`:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `GET …/workloads` | `{"workloads": [`[`WorkloadView`]`…]}`, what has not ended, newest first |
+//! | `GET …/workloads/{arn}` | one of them, in whatever state |
+//! | `POST …/finish` | `{"arn": "…"}` ends it now: its [`WorkloadView`] |
+//! | `POST …/executions` | starts one as an [`ExecutionSpec`] says: `{"arn": "…"}` |
+//! | `POST …/jobs` | the same with a [`JobSpec`] |
+//! | `POST …/notebooks` | the same with a [`NotebookSpec`] |
+//! | `POST …/apps` | the same with an [`AppSpec`] |
+//! | `POST …/spaces` | the same with a [`SpaceSpec`] |
+//! | `POST …/endpoints` | the same with an [`EndpointSpec`] |
+//! | `POST …/models` | the same with a [`ModelPackageSpec`] |
+//! | `POST …/domains` | creates one as a [`DomainSpec`] says: `{"id": "…"}` |
+//! | `POST …/pipelines` | `{"count": 2000, "recent": 50, "recent_age": "1h", "old_age": "2400h"}` makes up pipelines that ran once: `{"names": […]}` |
+//! | `POST …/history` | `{"kind": "training", "count": 500, "spacing": "5s", "newest_age": "1h"}` makes up finished jobs: `{"names": […]}`, newest first |
 
 mod accounts;
 mod athena;
 mod calls;
 mod clock;
+mod cloudtrail;
 mod control;
+mod emr;
 mod events;
 mod faults;
+mod glue;
 mod input;
 mod protocol;
 mod quotas;
+mod sagemaker;
 mod server;
 mod world;
 
@@ -67,8 +168,21 @@ pub use athena::{
     AthenaHandle, Outcome, QuerySpec, QueryState, QueryView, StatementType, WorkgroupState, WorkgroupView,
 };
 pub use calls::{CallCount, Calls, StopCall};
+pub use cloudtrail::CloudTrailHandle;
+pub use emr::{
+    ActionOnFailure, ClusterSpec, ClusterState, ClusterView, EmrHandle, InstanceRole, InstanceSpec, StepOutcome,
+    StepSpec, StepState, StepView,
+};
 pub use events::{EventFaults, EventStats, Events};
 pub use faults::{FaultError, FaultInForce, FaultRule, Faults};
+pub use glue::{
+    GlueHandle, GlueJobSpec, GlueJobView, JobRunSpec, JobRunState, JobRunView, SessionSpec, SessionState, SessionView,
+    StatementSpec, StatementState, StatementView,
+};
 pub use protocol::ServiceName;
+pub use sagemaker::{
+    AppSpec, AppType, DomainSpec, EndpointSpec, ExecutionSpec, InstanceGroup, JobKind, JobSpec, ModelApproval,
+    ModelPackageSpec, NotebookSpec, SageMakerHandle, SpaceSpec, WorkloadKind, WorkloadView,
+};
 pub use server::{Settings, Simulator, StartError};
 pub use world::{Account, World};

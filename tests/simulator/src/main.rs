@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 use workload_simulator::{EventFaults, Settings, Simulator, StartError};
 
-/// Simulates the AWS services the guardrails govern: Athena queries that queue, run, cost, end
-/// and can be stopped.
+/// Simulates the AWS services the guardrails govern: workloads that queue, run, cost, end and can be
+/// stopped (Athena, EMR, Glue, SageMaker), and CloudTrail, which knows who started them.
 ///
 /// Point any AWS client at it, with a twelve-digit access key as the account and any secret:
 ///
@@ -24,6 +24,9 @@ use workload_simulator::{EventFaults, Settings, Simulator, StartError};
 ///   run 2m      it runs that long; without it until it is stopped or the service ends it
 ///   fail        it fails at its end
 ///   cancel 3s   it goes on that long after it was told to stop
+///
+/// An EMR step says the same in an argument of its own, 'simulate: run 2m, fail, cancel 3s', and with
+/// 'ignore-interrupt' it ends only when its process is terminated.
 ///
 /// Tests look in and interfere under /_simulator/.
 #[derive(Debug, Parser)]

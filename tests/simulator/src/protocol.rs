@@ -26,16 +26,32 @@ pub(crate) const MEDIA_TYPE: &str = "application/x-amz-json-1.1";
 pub enum ServiceName {
     /// Amazon Athena, `X-Amz-Target: AmazonAthena.<Operation>`.
     Athena,
+    /// AWS CloudTrail.
+    CloudTrail,
+    /// Amazon EMR on EC2.
+    Emr,
+    /// AWS Glue.
+    Glue,
+    /// Amazon SageMaker AI.
+    SageMaker,
 }
 
 impl ServiceName {
     /// The service and operation a request's `X-Amz-Target` names.
     pub(crate) fn of_target(headers: &HeaderMap) -> Result<(ServiceName, String), AwsError> {
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match target.split_once('.') {
-            Some(("AmazonAthena", operation)) => Ok((ServiceName::Athena, operation.to_owned())),
-            _ => Err(AwsError::unknown_operation()),
-        }
+        // CloudTrail's prefix has dots of its own.
+        let (prefix, operation) = target.rsplit_once('.').ok_or_else(AwsError::unknown_operation)?;
+        let service = match prefix {
+            "AmazonAthena" => ServiceName::Athena,
+            // Some SDKs send the whole of the model's prefix, others its last part; AWS takes both.
+            "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" | "CloudTrail_20131101" => ServiceName::CloudTrail,
+            "ElasticMapReduce" => ServiceName::Emr,
+            "AWSGlue" => ServiceName::Glue,
+            "SageMaker" => ServiceName::SageMaker,
+            _ => return Err(AwsError::unknown_operation()),
+        };
+        Ok((service, operation.to_owned()))
     }
 }
 
@@ -89,9 +105,10 @@ pub(crate) fn speaks_json(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == MEDIA_TYPE.as_bytes())
 }
 
-/// The answer to a call.
+/// The answer to a call; null is that of an operation without an output, which is an empty body.
 pub(crate) fn respond(outcome: &Result<Value, AwsError>) -> Response {
     match outcome {
+        Ok(Value::Null) => response(200, MEDIA_TYPE, String::new(), None),
         Ok(output) => response(200, MEDIA_TYPE, output.to_string(), None),
         Err(error) => {
             let mut body = json!({ "__type": error.code });

@@ -198,14 +198,16 @@ impl Front {
         let word = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
         self.world.calls().record(place, service, operation, word);
         if let (Some(member), Ok(input)) = (service.stop_member(operation), &input) {
-            self.world.calls().record_stop(StopCall {
-                account: place.account.clone(),
-                region: place.region.clone(),
-                service,
-                id: input.get(member).and_then(Value::as_str).unwrap_or_default().to_owned(),
-                at: clock::now(),
-                outcome: word.to_owned(),
-            });
+            for id in named(input.get(member)) {
+                self.world.calls().record_stop(StopCall {
+                    account: place.account.clone(),
+                    region: place.region.clone(),
+                    service,
+                    id,
+                    at: clock::now(),
+                    outcome: word.to_owned(),
+                });
+            }
         }
         debug!(account = %place.account, operation, outcome = word, "call was answered");
         outcome
@@ -222,5 +224,13 @@ impl Front {
             self.world.take_quota(place, service, operation)?;
         }
         self.world.call(place, service, operation, input.map_err(AwsError::clone)?)
+    }
+}
+
+/// The workloads a stopping call names: one, or a list of them.
+fn named(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        other => vec![other.and_then(Value::as_str).unwrap_or_default().to_owned()],
     }
 }

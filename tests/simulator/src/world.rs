@@ -11,10 +11,14 @@ use crate::accounts::Place;
 use crate::athena::{Athena, AthenaHandle};
 use crate::calls::Calls;
 use crate::clock;
+use crate::cloudtrail::{CloudTrail, CloudTrailHandle, Creation};
+use crate::emr::{Emr, EmrHandle};
 use crate::events::{EventFaults, Events, ServiceEvent};
 use crate::faults::Faults;
+use crate::glue::{Glue, GlueHandle};
 use crate::protocol::{AwsError, ServiceName};
 use crate::quotas::{Quota, Quotas};
+use crate::sagemaker::{SageMaker, SageMakerHandle};
 
 /// What a service module brings: its operations, and the state changes that come by themselves.
 pub(crate) trait Service {
@@ -34,17 +38,30 @@ pub(crate) trait Service {
 
     /// How many workloads are queued or running.
     fn active(&self, now: Timestamp) -> usize;
+
+    /// What was created since this was last asked, and by whom, for CloudTrail.
+    fn take_created(&mut self) -> Vec<Creation>;
 }
 
 /// All services of one account in one Region. What a further service has to be added to is in this block.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     pub(crate) athena: Athena,
+    pub(crate) cloudtrail: CloudTrail,
+    pub(crate) emr: Emr,
+    pub(crate) glue: Glue,
+    pub(crate) sagemaker: SageMaker,
 }
 
 impl Sandbox {
     fn new(place: &Place, now: Timestamp) -> Sandbox {
-        Sandbox { athena: Athena::new(place, now) }
+        Sandbox {
+            athena: Athena::new(place, now),
+            cloudtrail: CloudTrail::new(place),
+            emr: Emr::new(place),
+            glue: Glue::new(place),
+            sagemaker: SageMaker::new(place),
+        }
     }
 
     fn call(
@@ -56,19 +73,37 @@ impl Sandbox {
     ) -> Result<Value, AwsError> {
         match service {
             ServiceName::Athena => self.athena.call(operation, input, now),
+            ServiceName::CloudTrail => self.cloudtrail.call(operation, input, now),
+            ServiceName::Emr => self.emr.call(operation, input, now),
+            ServiceName::Glue => self.glue.call(operation, input, now),
+            ServiceName::SageMaker => self.sagemaker.call(operation, input, now),
         }
     }
 
     fn announce(&mut self, now: Timestamp) -> Vec<ServiceEvent> {
-        self.athena.announce(now)
+        let mut events = self.athena.announce(now);
+        events.extend(self.emr.announce(now));
+        events.extend(self.glue.announce(now));
+        events.extend(self.sagemaker.announce(now));
+        events
     }
 
     fn next_change(&self) -> Option<Timestamp> {
-        self.athena.next_change()
+        let changes =
+            [self.athena.next_change(), self.emr.next_change(), self.glue.next_change(), self.sagemaker.next_change()];
+        changes.into_iter().flatten().min()
     }
 
     fn active(&self, now: Timestamp) -> usize {
-        self.athena.active(now)
+        self.athena.active(now) + self.emr.active(now) + self.glue.active(now) + self.sagemaker.active(now)
+    }
+
+    /// Lets CloudTrail know of what was created.
+    fn note_created(&mut self) {
+        let created = self.athena.take_created().into_iter();
+        let created = created.chain(self.emr.take_created()).chain(self.glue.take_created());
+        let created = created.chain(self.sagemaker.take_created());
+        created.for_each(|creation| self.cloudtrail.record(creation));
     }
 }
 
@@ -76,6 +111,10 @@ impl ServiceName {
     fn quotas(self) -> &'static [Quota] {
         match self {
             ServiceName::Athena => Athena::QUOTAS,
+            ServiceName::CloudTrail => CloudTrail::QUOTAS,
+            ServiceName::Emr => Emr::QUOTAS,
+            ServiceName::Glue => Glue::QUOTAS,
+            ServiceName::SageMaker => SageMaker::QUOTAS,
         }
     }
 
@@ -83,6 +122,10 @@ impl ServiceName {
     pub(crate) fn stop_member(self, operation: &str) -> Option<&'static str> {
         let stops = match self {
             ServiceName::Athena => Athena::STOPS,
+            ServiceName::CloudTrail => &[],
+            ServiceName::Emr => Emr::STOPS,
+            ServiceName::Glue => Glue::STOPS,
+            ServiceName::SageMaker => SageMaker::STOPS,
         };
         stops.iter().find(|(name, _)| *name == operation).map(|(_, member)| *member)
     }
@@ -157,6 +200,7 @@ impl World {
             let sandbox = sandboxes.entry(place.clone()).or_insert_with(|| Sandbox::new(place, now));
             let before = sandbox.next_change();
             let answer = look(sandbox, now);
+            sandbox.note_created();
             if sandbox.next_change() != before {
                 self.0.changed.notify_one();
             }
@@ -215,5 +259,25 @@ impl Account {
     /// Its Athena.
     pub fn athena(&self) -> AthenaHandle {
         AthenaHandle::new(self.world.clone(), self.place.clone())
+    }
+
+    /// Its CloudTrail.
+    pub fn cloudtrail(&self) -> CloudTrailHandle {
+        CloudTrailHandle::new(self.world.clone(), self.place.clone())
+    }
+
+    /// Its EMR.
+    pub fn emr(&self) -> EmrHandle {
+        EmrHandle::new(self.world.clone(), self.place.clone())
+    }
+
+    /// Its Glue.
+    pub fn glue(&self) -> GlueHandle {
+        GlueHandle::new(self.world.clone(), self.place.clone())
+    }
+
+    /// Its SageMaker.
+    pub fn sagemaker(&self) -> SageMakerHandle {
+        SageMakerHandle::new(self.world.clone(), self.place.clone())
     }
 }

@@ -45,6 +45,16 @@ impl AthenaHandle {
         })
     }
 
+    /// Says whether the workgroup's settings override those of a request, and how many bytes a query may read before it
+    /// is cut off; the workgroup is created when it does not exist. Running queries keep the cutoff they started with.
+    pub fn configure_workgroup(&self, name: &str, enforced: bool, cutoff: Option<u64>) -> WorkgroupView {
+        self.athena(|athena, now| {
+            let workgroup = athena.ensure(name, now);
+            workgroup.limit(enforced, cutoff);
+            workgroup.view()
+        })
+    }
+
     /// Starts a query, in a disabled workgroup too, and answers its id. A workgroup that does not exist is created.
     pub fn start(&self, spec: QuerySpec) -> String {
         self.athena(|athena, now| {

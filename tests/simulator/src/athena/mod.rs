@@ -3,6 +3,7 @@
 mod directive;
 mod handle;
 mod query;
+mod routes;
 mod workgroup;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,10 +17,12 @@ use uuid::Uuid;
 
 pub use handle::AthenaHandle;
 pub use query::{Outcome, QuerySpec, QueryState, QueryView, StatementType};
+pub(crate) use routes::routes;
 pub use workgroup::{WorkgroupState, WorkgroupView};
 
 use crate::accounts::Place;
 use crate::clock;
+use crate::cloudtrail::Creation;
 use crate::events::ServiceEvent;
 use crate::input::Input;
 use crate::protocol::AwsError;
@@ -38,7 +41,7 @@ const PAGE: usize = 50;
 const SQL_LENGTH: usize = 262_144;
 
 /// The name of the workgroup that always exists.
-pub(crate) fn primary() -> String {
+fn primary() -> String {
     PRIMARY.to_owned()
 }
 
@@ -74,6 +77,7 @@ pub(crate) struct Athena {
     tokens: HashMap<String, (Fingerprint, Arc<str>)>,
     /// Queries by the next change that has to be announced.
     due: BTreeSet<(Timestamp, Arc<str>)>,
+    created: Vec<Creation>,
 }
 
 /// What has to be the same for a repeated token to mean the same query. The workgroup and the parameters do not.
@@ -138,6 +142,10 @@ impl Service for Athena {
     fn active(&self, now: Timestamp) -> usize {
         self.queries.values().filter(|query| query.is_active(now)).count()
     }
+
+    fn take_created(&mut self) -> Vec<Creation> {
+        std::mem::take(&mut self.created)
+    }
 }
 
 impl Athena {
@@ -151,6 +159,7 @@ impl Athena {
             submissions: 0,
             tokens: HashMap::new(),
             due: BTreeSet::new(),
+            created: Vec::new(),
         }
     }
 
@@ -272,6 +281,7 @@ impl Athena {
             .entry(spec.workgroup.clone())
             .or_insert_with(|| Workgroup::with_results(&spec.workgroup, &self.results, now));
         let query = Query::new(Arc::clone(&id), Arc::clone(&group.name), spec, output, group.cutoff(), now);
+        self.created.push(creation(&query, spec, &echo));
         let query = query.with_echo(echo);
         self.submissions += 1;
         group.history.insert((query.submitted_at(), self.submissions), Arc::clone(&id));
@@ -343,6 +353,23 @@ impl Athena {
     fn stop_query_execution(&mut self, input: Input<'_>, now: Timestamp) -> Result<Value, AwsError> {
         self.interfere(query_id(input)?, now, |query| query.stop(now))?;
         Ok(json!({}))
+    }
+}
+
+/// The start of a query as CloudTrail tells it: without its SQL, by design
+/// (<https://docs.aws.amazon.com/athena/latest/ug/monitor-with-cloudtrail.html>).
+fn creation(query: &Query, spec: &QuerySpec, echo: &Echo) -> Creation {
+    Creation {
+        event_source: "athena.amazonaws.com",
+        event_name: "StartQueryExecution",
+        at: query.submitted_at(),
+        by: spec.started_by.clone(),
+        request: json!({
+            "queryString": "***OMITTED***",
+            "queryExecutionContext": { "database": echo.database, "catalog": echo.catalog },
+            "workGroup": spec.workgroup,
+        }),
+        response: json!({ "queryExecutionId": **query.id() }),
     }
 }
 

@@ -119,6 +119,8 @@ pub struct QuerySpec {
     pub cancel_takes: Duration,
     /// Bytes it reads in a second of running.
     pub scan_rate: u64,
+    /// Who started it: an ARN, a session name, or `studio:<profile>`; the account's root when not given.
+    pub started_by: Option<String>,
 }
 
 impl Default for QuerySpec {
@@ -134,6 +136,7 @@ impl Default for QuerySpec {
             outcome: Outcome::Succeeds,
             cancel_takes: Duration::ZERO,
             scan_rate: SCAN_RATE,
+            started_by: None,
         }
     }
 }

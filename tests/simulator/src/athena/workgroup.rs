@@ -200,6 +200,13 @@ impl Workgroup {
         Ok(())
     }
 
+    /// Sets what limits a query, without the API's checks.
+    pub(super) fn limit(&mut self, enforced: bool, cutoff: Option<u64>) {
+        self.configuration.insert("EnforceWorkGroupConfiguration".to_owned(), enforced.into());
+        self.configuration.remove("BytesScannedCutoffPerQuery");
+        self.configuration.extend(cutoff.map(|cutoff| ("BytesScannedCutoffPerQuery".to_owned(), cutoff.into())));
+    }
+
     pub(super) fn cutoff(&self) -> Option<u64> {
         self.configuration.get("BytesScannedCutoffPerQuery").and_then(Value::as_u64)
     }

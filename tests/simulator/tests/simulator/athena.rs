@@ -224,6 +224,55 @@ async fn a_workgroups_cutoff_ends_a_query_that_reads_too_much() {
 }
 
 #[tokio::test]
+async fn a_workgroup_is_configured_through_the_handle() {
+    let simulator = start();
+    let (client, athena) = (Client::new(&simulator), athena_of(&simulator));
+    let configuration = async || {
+        let output = client.ok("GetWorkGroup", json!({ "WorkGroup": "etl" })).await;
+        let configuration = &output["WorkGroup"]["Configuration"];
+        (
+            configuration["EnforceWorkGroupConfiguration"].clone(),
+            configuration.get("BytesScannedCutoffPerQuery").cloned(),
+        )
+    };
+    let view = athena.configure_workgroup("etl", true, Some(10_000_000));
+    assert_eq!((view.enforced, view.bytes_scanned_cutoff_per_query), (true, Some(10_000_000)));
+    assert_eq!(configuration().await, (json!(true), Some(json!(10_000_000))));
+    let start = QuerySpec { workgroup: "etl".to_owned(), age: secs(60), ..QuerySpec::default() };
+    let cut = athena.start(start.clone());
+    athena.configure_workgroup("etl", false, None);
+    assert_eq!(configuration().await, (json!(false), None));
+    assert_eq!(athena.query(&cut).unwrap().state, QueryState::Cancelled);
+    let free = athena.start(start);
+    assert_eq!(athena.query(&free).unwrap().state, QueryState::Running);
+    let limits = json!({ "enforced": true, "cutoff": 20_000_000 });
+    let path = format!("accounts/{ACCOUNT}/eu-west-1/athena/workgroups/etl/limits");
+    assert_eq!(client.control("PUT", &path, Some(limits)).await.1["bytes_scanned_cutoff_per_query"], 20_000_000);
+}
+
+#[tokio::test]
+async fn what_a_query_reads_and_waits_grows() {
+    let simulator = start();
+    let client = Client::new(&simulator);
+    let athena = athena_of(&simulator);
+    let running = athena.start(QuerySpec { age: secs(10), scan_rate: 1_000_000_000, ..QuerySpec::default() });
+    let queued = athena.start(QuerySpec { age: secs(10), queue: secs(60), ..QuerySpec::default() });
+    let statistic = async |id: &str, name: &str| {
+        let output = client.ok("GetQueryExecution", json!({ "QueryExecutionId": id })).await;
+        output["QueryExecution"]["Statistics"][name].as_u64().unwrap()
+    };
+    let read = statistic(&running, "DataScannedInBytes").await;
+    assert!((10_000_000_000..11_000_000_000).contains(&read), "{read}");
+    let waited = statistic(&queued, "QueryQueueTimeInMillis").await;
+    assert!((10_000..11_000).contains(&waited), "{waited}");
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(statistic(&running, "DataScannedInBytes").await >= read + 10_000_000);
+    assert!(statistic(&queued, "QueryQueueTimeInMillis").await >= waited + 10);
+    assert_eq!(statistic(&queued, "DataScannedInBytes").await, 0);
+    assert_eq!(statistic(&running, "QueryQueueTimeInMillis").await, 0);
+}
+
+#[tokio::test]
 async fn workgroups_are_created_changed_listed_and_deleted() {
     let simulator = start();
     let client = Client::new(&simulator);

@@ -1,93 +1,22 @@
 //! Events: on the account's bus at the moment they happen, in AWS's words, and as badly delivered as asked for.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use axum::{Json, Router};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use workload_simulator::{EventFaults, EventStats, QuerySpec, Settings, Simulator};
+use workload_simulator::{EventFaults, EventStats, QuerySpec};
 
+use crate::bus::{Bus, with_bus};
 use crate::support::{Client, REGION, athena_of, eventually};
-
-/// A bus that keeps what it is given, and refuses as many requests as it is told to.
-#[derive(Debug, Clone, Default)]
-struct Bus(Arc<Mutex<Received>>);
-
-#[derive(Debug, Default)]
-struct Received {
-    events: Vec<(String, Value)>,
-    refuse_requests: u32,
-    refuse_entries: u32,
-}
-
-impl Bus {
-    /// Starts the bus and answers its endpoint.
-    async fn start(&self) -> String {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route("/", post(Bus::put)).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        url
-    }
-
-    async fn put(State(bus): State<Bus>, headers: HeaderMap, body: String) -> (StatusCode, Json<Value>) {
-        assert_eq!(headers["x-amz-target"], "AWSEvents.PutEvents");
-        assert_eq!(headers["content-type"], "application/x-amz-json-1.1");
-        let authorization = headers["authorization"].to_str().unwrap().to_owned();
-        let mut received = bus.0.lock().unwrap();
-        if received.refuse_requests > 0 {
-            received.refuse_requests -= 1;
-            return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({})));
-        }
-        let request: Value = serde_json::from_str(&body).unwrap();
-        let entries = request["Entries"].as_array().unwrap();
-        assert!((1..=10).contains(&entries.len()));
-        let mut results = Vec::new();
-        for entry in entries {
-            if received.refuse_entries > 0 {
-                received.refuse_entries -= 1;
-                results.push(json!({ "ErrorCode": "InternalFailure" }));
-            } else {
-                received.events.push((authorization.clone(), entry.clone()));
-                results.push(json!({ "EventId": "1" }));
-            }
-        }
-        (StatusCode::OK, Json(json!({ "FailedEntryCount": 0, "Entries": results })))
-    }
-
-    fn details(&self) -> Vec<Value> {
-        let received = self.0.lock().unwrap();
-        received
-            .events
-            .iter()
-            .map(|(_, entry)| serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap())
-            .collect()
-    }
-
-    /// The sequence numbers of one query's events in the order of their arrival.
-    fn numbers(&self, id: &str) -> Vec<String> {
-        let ours = self.details().into_iter().filter(|detail| detail["queryExecutionId"] == id);
-        ours.map(|detail| detail["sequenceNumber"].as_str().unwrap().to_owned()).collect()
-    }
-
-    async fn wait_for(&self, count: usize) -> Vec<Value> {
-        eventually("events", || Some(self.details()).filter(|details| details.len() >= count)).await
-    }
-}
-
-async fn with_bus(event_faults: EventFaults) -> (Bus, Simulator) {
-    let bus = Bus::default();
-    let url = bus.start().await;
-    let settings = Settings { events_to: Some(url), event_faults, ..Settings::default() };
-    (bus, Simulator::start(settings).unwrap())
-}
 
 fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+/// The sequence numbers of one query's events in the order of their arrival.
+fn numbers(bus: &Bus, id: &str) -> Vec<String> {
+    let ours = bus.details().into_iter().filter(|detail| detail["queryExecutionId"] == id);
+    ours.map(|detail| detail["sequenceNumber"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -158,7 +87,7 @@ async fn deliveries_are_tried_again_entry_by_entry() {
     bus.0.lock().unwrap().refuse_entries = 1;
     let id = Client::new(&simulator).start("SELECT 1 -- simulate: run 10ms").await;
     bus.wait_for(3).await;
-    let mut numbers = bus.numbers(&id);
+    let mut numbers = numbers(&bus, &id);
     numbers.sort();
     assert_eq!(numbers, ["1", "2", "3"]);
     let stats =
@@ -185,7 +114,7 @@ async fn events_are_doubled_reversed_and_lost_on_purpose() {
     let (bus, simulator) = with_bus(faults).await;
     let id = Client::new(&simulator).start(sql).await;
     bus.wait_for(6).await;
-    assert_eq!(bus.numbers(&id), ["3", "3", "2", "2", "1", "1"]);
+    assert_eq!(numbers(&bus, &id), ["3", "3", "2", "2", "1", "1"]);
 
     simulator.world().events().set_faults(EventFaults { lose_every: 2, ..EventFaults::default() });
     let id = Client::new(&simulator).start(sql).await;
@@ -195,7 +124,7 @@ async fn events_are_doubled_reversed_and_lost_on_purpose() {
     .await;
     // The fourth and the sixth of all are lost: the first and the third of this query.
     assert_eq!(stats.lost, 2);
-    assert_eq!(bus.numbers(&id), ["2"]);
+    assert_eq!(numbers(&bus, &id), ["2"]);
 }
 
 #[tokio::test]

@@ -8,8 +8,13 @@
 )]
 
 mod athena;
+mod bus;
 mod clients;
+mod cloudtrail;
 mod control;
+mod emr;
 mod events;
 mod faults;
+mod glue;
+mod sagemaker;
 mod support;

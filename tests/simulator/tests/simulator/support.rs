@@ -1,4 +1,5 @@
-//! A plain client: signs as an account, speaks JSON 1.1, answers status and body.
+//! A plain client: signs as an account, speaks JSON 1.1 with any service (Athena unless told otherwise), answers status
+//! and body.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
     account: String,
+    service: &'static str,
 }
 
 #[derive(Debug)]
@@ -38,15 +40,21 @@ impl Client {
     }
 
     pub(crate) fn of(simulator: &Simulator, account: &str) -> Client {
-        Client { http: reqwest::Client::new(), url: simulator.url(), account: account.to_owned() }
+        let (url, account) = (simulator.url(), account.to_owned());
+        Client { http: reqwest::Client::new(), url, account, service: "AmazonAthena" }
+    }
+
+    /// The same client, calling another service: what stands before the operation in `X-Amz-Target`.
+    pub(crate) fn service(self, prefix: &'static str) -> Client {
+        Client { service: prefix, ..self }
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {
-        self.send(&format!("AmazonAthena.{operation}"), input.to_string()).await
+        self.send(&format!("{}.{operation}", self.service), input.to_string()).await
     }
 
     pub(crate) async fn send(&self, target: &str, body: String) -> Answer {
-        let scope = format!("{}/20261101/{REGION}/athena/aws4_request", self.account);
+        let scope = format!("{}/20261101/{REGION}/service/aws4_request", self.account);
         let response = self
             .http
             .post(&self.url)
@@ -58,7 +66,10 @@ impl Client {
             .await
             .unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, body: response.json().await.unwrap() }
+        // An operation without an output answers with an empty body.
+        let body = response.bytes().await.unwrap();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        Answer { status, headers, body }
     }
 
     /// The output of a call that has to succeed.
