@@ -2,7 +2,7 @@
 //!
 //! `make generate` writes them (`src/bin/generate.rs`), and a test compares what is committed.
 
-use guardrail::catalogue::CATALOGUE;
+use guardrail::catalogue;
 use guardrail::event::SCHEMA_VERSION;
 use serde_json::Value;
 
@@ -61,14 +61,14 @@ pub fn catalogue() -> String {
     let mut table = String::from(
         "| guardrail | service | what it holds | limit | levels | at a breach | mode |\n|---|---|---|---|---|---|---|\n",
     );
-    for guardrail in CATALOGUE {
+    for guardrail in catalogue::all() {
         let levels: Vec<String> = guardrail.default_levels.iter().map(u16::to_string).collect();
         table += &format!(
             "| `{}` | {} | {} | {} | {} % | {} | {} |\n",
             guardrail.id,
             guardrail.service,
             guardrail.title,
-            guardrail.default_limit,
+            guardrail.default_limit.quantity(),
             levels.join(", "),
             guardrail.action.as_str(),
             guardrail.default_mode,

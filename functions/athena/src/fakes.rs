@@ -1,7 +1,7 @@
 //! Athena in memory, for the tests of this room: histories, states, faults and a count of calls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use guardrail::Sandbox;
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda::fakes::{ManualClock, failed};
 use lambda::{CallError, CallErrorKind, Clock};
 
-use crate::queries::{BATCH, Batch, Page, Queries, Query, StopQueries};
+use crate::queries::{BATCH, Batch, Page, Queries, Query, StopQueries, Workgroup};
 
 pub(crate) const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
 pub(crate) const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
@@ -28,6 +28,8 @@ pub(crate) struct FakeAthena {
     pub(crate) calls: Rc<RefCell<BTreeMap<&'static str, usize>>>,
     faults: Rc<RefCell<Vec<Fault>>>,
     ignores_stop: Rc<Cell<bool>>,
+    /// Workgroups whose settings are loose: neither enforced nor with a cutoff.
+    loose: Rc<RefCell<BTreeSet<String>>>,
 }
 
 /// The next `times` calls of an operation fail.
@@ -50,6 +52,7 @@ struct FakeQuery {
     ends_at: Option<Timestamp>,
     stops: usize,
     state: &'static str,
+    scanned: u64,
 }
 
 impl FakeAthena {
@@ -60,11 +63,22 @@ impl FakeAthena {
             calls: Rc::default(),
             faults: Rc::default(),
             ignores_stop: Rc::default(),
+            loose: Rc::default(),
         }
     }
 
     pub(crate) fn workgroup(&self, name: &str) {
         self.state.borrow_mut().workgroups.entry(name.to_owned()).or_default();
+    }
+
+    /// Loosens or tightens a workgroup's settings.
+    pub(crate) fn loosen(&self, workgroup: &str, loose: bool) {
+        let mut all = self.loose.borrow_mut();
+        if loose {
+            all.insert(workgroup.to_owned())
+        } else {
+            all.remove(workgroup)
+        };
     }
 
     /// A query submitted `age` seconds ago that ends `ends_in` seconds from now, or never.
@@ -76,11 +90,26 @@ impl FakeAthena {
             ends_at: ends_in.map(|seconds| now + SignedDuration::from_secs(seconds)),
             stops: 0,
             state: "RUNNING",
+            scanned: 0,
         };
         let mut state = self.state.borrow_mut();
         let queries = state.workgroups.entry(workgroup.to_owned()).or_default();
         let place = queries.partition_point(|other| other.submitted_at <= query.submitted_at);
         queries.insert(place, query);
+    }
+
+    /// Lets a query wait in the queue.
+    pub(crate) fn queued(&self, id: &str) {
+        let mut state = self.state.borrow_mut();
+        let queries = state.workgroups.values_mut().flatten().filter(|query| query.id == id);
+        queries.for_each(|query| query.state = "QUEUED");
+    }
+
+    /// Lets a query have scanned this much.
+    pub(crate) fn scanned(&self, id: &str, bytes: u64) {
+        let mut state = self.state.borrow_mut();
+        let queries = state.workgroups.values_mut().flatten().filter(|query| query.id == id);
+        queries.for_each(|query| query.scanned = bytes);
     }
 
     /// Gives active queries this state.
@@ -124,6 +153,18 @@ impl Queries for FakeAthena {
         Ok(self.state.borrow().workgroups.keys().cloned().collect())
     }
 
+    async fn workgroup(&self, name: &str) -> Result<Option<Workgroup>, CallError> {
+        self.call("athena:GetWorkGroup")?;
+        let there = self.state.borrow().workgroups.contains_key(name);
+        Ok(there.then(|| Workgroup {
+            name: name.to_owned(),
+            state: "ENABLED".to_owned(),
+            created_at: None,
+            enforced: !self.loose.borrow().contains(name),
+            cutoff: (!self.loose.borrow().contains(name)).then_some(10_000_000),
+        }))
+    }
+
     async fn list(&self, workgroup: &str, from: Option<&str>) -> Result<Page, CallError> {
         self.call("athena:ListQueryExecutions")?;
         let start: usize = from.map_or(0, |from| from.parse().unwrap());
@@ -151,6 +192,7 @@ impl Queries for FakeAthena {
                         state: if ended { "SUCCEEDED" } else { query.state }.to_owned(),
                         ended,
                         submitted_at: query.submitted_at,
+                        scanned: Some(query.scanned),
                     });
                 }
                 None => batch.missing.push(id.clone()),

@@ -1,10 +1,11 @@
 //! Athena's queries, as the guardrails see them.
 
 use aws_sdk_athena::Client;
+use aws_sdk_athena::primitives::DateTime;
 use aws_sdk_athena::types::{QueryExecution, QueryExecutionState};
-use guardrail::{Observation, Resource};
+use guardrail::{Measure, Observation, Quantity, ScopeKind};
 use jiff::{Timestamp, Unit};
-use lambda::{Aws, CallError};
+use lambda::{Aws, CallError, CallErrorKind};
 
 /// How many ids `ListQueryExecutions` gives and `BatchGetQueryExecution` takes at most.
 /// <https://docs.aws.amazon.com/athena/latest/APIReference/API_BatchGetQueryExecution.html>
@@ -23,17 +24,47 @@ pub struct Query {
     pub ended: bool,
     /// When it was submitted. Its time in the queue counts.
     pub submitted_at: Timestamp,
+    /// What it has read so far, in bytes, where Athena says so.
+    pub scanned: Option<u64>,
 }
 
 impl From<&Query> for Observation {
     fn from(query: &Query) -> Self {
-        Self {
-            resource: Resource { kind: "query".to_owned(), id: query.id.clone() },
-            scope: Some(query.workgroup.clone()),
-            owner: None,
-            state: query.state.clone(),
-            started_at: query.submitted_at,
+        let seen = Self::new("query", &query.id, &query.state, query.submitted_at)
+            .within(ScopeKind::Workgroup, Some(&query.workgroup));
+        let seen = match query.scanned {
+            Some(bytes) => seen.amount(Measure::BytesScanned, Quantity::Bytes(bytes)),
+            None => seen,
+        };
+        match query.state.as_str() {
+            "QUEUED" => seen.since(Measure::QueueTime, query.submitted_at),
+            _ => seen,
         }
+    }
+}
+
+/// A workgroup's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workgroup {
+    /// Its name.
+    pub name: String,
+    /// Whether it takes queries, in Athena's words.
+    pub state: String,
+    /// When it was made; Athena does not say so of the workgroup `primary`.
+    pub created_at: Option<Timestamp>,
+    /// Whether its settings hold against those of its clients.
+    pub enforced: bool,
+    /// What a query may scan before Athena itself ends it, in bytes.
+    pub cutoff: Option<u64>,
+}
+
+impl From<&Workgroup> for Observation {
+    fn from(workgroup: &Workgroup) -> Self {
+        let created_at = workgroup.created_at.unwrap_or(Timestamp::UNIX_EPOCH);
+        Self::new("workgroup", &workgroup.name, &workgroup.state, created_at)
+            .within(ScopeKind::Workgroup, Some(&workgroup.name))
+            .words(Measure::WorkgroupConfiguration, [if workgroup.enforced { "enforced" } else { "not enforced" }])
+            .words(Measure::ScanCutoff, [if workgroup.cutoff.is_some() { "set" } else { "missing" }])
     }
 }
 
@@ -62,6 +93,9 @@ pub trait Queries {
     /// The names of all workgroups.
     fn workgroups(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
 
+    /// A workgroup's settings; `None` when it has gone.
+    fn workgroup(&self, name: &str) -> impl Future<Output = Result<Option<Workgroup>, CallError>>;
+
     /// A page of a workgroup's history.
     fn list(&self, workgroup: &str, from: Option<&str>) -> impl Future<Output = Result<Page, CallError>>;
 
@@ -81,11 +115,16 @@ pub struct Athena(Client);
 
 impl Athena {
     /// The IAM actions that a watch needs.
-    pub const WATCH_ACTIONS: &[&str] =
-        &["athena:ListWorkGroups", "athena:ListQueryExecutions", "athena:BatchGetQueryExecution"];
+    pub const WATCH_ACTIONS: &[&str] = &[
+        "athena:ListWorkGroups",
+        "athena:GetWorkGroup",
+        "athena:ListQueryExecutions",
+        "athena:BatchGetQueryExecution",
+    ];
 
-    /// The IAM actions that an enforce needs.
-    pub const ENFORCE_ACTIONS: &[&str] = &["athena:BatchGetQueryExecution", "athena:StopQueryExecution"];
+    /// The IAM actions that an enforce needs; it lists what a query is counted with.
+    pub const ENFORCE_ACTIONS: &[&str] =
+        &["athena:ListQueryExecutions", "athena:BatchGetQueryExecution", "athena:StopQueryExecution"];
 
     /// A client.
     pub fn new(aws: &Aws) -> Self {
@@ -101,6 +140,30 @@ impl Queries for Athena {
         let pages = pages.map_err(|error| CallError::of("athena:ListWorkGroups", &error))?;
         let workgroups = pages.into_iter().flat_map(|page| page.work_groups.unwrap_or_default());
         Ok(workgroups.filter_map(|workgroup| workgroup.name).collect())
+    }
+
+    async fn workgroup(&self, name: &str) -> Result<Option<Workgroup>, CallError> {
+        let answer = match self.0.get_work_group().work_group(name).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let problem = CallError::of("athena:GetWorkGroup", &error);
+                // Athena has no code of its own for a workgroup that is not there.
+                let gone = problem.kind == CallErrorKind::Missing || problem.message.contains("is not found");
+                return if gone { Ok(None) } else { Err(problem) };
+            }
+        };
+        let Some(workgroup) = answer.work_group else { return Ok(None) };
+        let settings = workgroup.configuration;
+        Ok(Some(Workgroup {
+            name: workgroup.name,
+            state: workgroup.state.map_or_else(String::new, |state| state.as_str().to_owned()),
+            created_at: workgroup.creation_time.and_then(milliseconds),
+            // Athena's own default: a workgroup's settings hold unless somebody said otherwise.
+            enforced: settings.as_ref().and_then(|settings| settings.enforce_work_group_configuration).unwrap_or(true),
+            cutoff: settings
+                .and_then(|settings| settings.bytes_scanned_cutoff_per_query)
+                .and_then(|bytes| u64::try_from(bytes).ok()),
+        }))
     }
 
     async fn list(&self, workgroup: &str, from: Option<&str>) -> Result<Page, CallError> {
@@ -147,11 +210,15 @@ impl StopQueries for Athena {
     }
 }
 
+/// Athena sends milliseconds as a decimal fraction, which floating point turns into a little more or less.
+fn milliseconds(instant: DateTime) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(instant.as_nanos()).ok()?.round(Unit::Millisecond).ok()
+}
+
 fn read(execution: QueryExecution) -> Option<Query> {
     let status = execution.status?;
     let state = status.state?;
-    // Athena sends milliseconds as a decimal fraction, which floating point turns into a little more or less.
-    let submitted_at = Timestamp::from_nanosecond(status.submission_date_time?.as_nanos()).ok()?;
+    let scanned = execution.statistics.and_then(|statistics| statistics.data_scanned_in_bytes);
     let ended =
         matches!(state, QueryExecutionState::Succeeded | QueryExecutionState::Failed | QueryExecutionState::Cancelled);
     Some(Query {
@@ -159,7 +226,8 @@ fn read(execution: QueryExecution) -> Option<Query> {
         workgroup: execution.work_group?,
         state: state.as_str().to_owned(),
         ended,
-        submitted_at: submitted_at.round(Unit::Millisecond).ok()?,
+        submitted_at: milliseconds(status.submission_date_time?)?,
+        scanned: scanned.and_then(|bytes| u64::try_from(bytes).ok()),
     })
 }
 

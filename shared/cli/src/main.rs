@@ -6,6 +6,7 @@
 mod answer;
 mod catalogue;
 mod params;
+mod which;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use comfy_table::Table;
 use jiff::Timestamp;
 
 use crate::answer::{Answer, Exit, Look};
+use crate::params::Params;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -28,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   guardrails catalogue                  What is guarded, and with which limits
   guardrails params check params.json   Whether every parameter will be obeyed
+  guardrails params defaults            Every parameter with its default, to be put
 
 Exit codes:
   0  all is well
@@ -49,7 +52,7 @@ struct Cli {
 enum Command {
     Catalogue(catalogue::Catalogue),
     #[command(subcommand)]
-    Params(params::Params),
+    Params(Params),
 }
 
 fn main() -> ExitCode {
@@ -70,7 +73,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, now: Timestamp, look: Look) -> Result<Answer, answer::Failure> {
     match command {
         Command::Catalogue(catalogue) => Ok(catalogue.run(look)),
-        Command::Params(params::Params::Check(check)) => check.run(now, io::stdin().lock(), look),
+        Command::Params(Params::Check(check)) => check.run(now, io::stdin().lock(), look),
+        Command::Params(Params::Defaults(defaults)) => Ok(defaults.run()),
     }
 }
 

@@ -35,16 +35,27 @@ fn check(content: &str, options: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn the_catalogue_is_a_table_for_people() {
+fn the_catalogue_is_a_table_for_each_service() {
     let (code, out, err) = run(&["catalogue"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    insta::assert_snapshot!(out, @r#"
-    detective guardrails (1)
+    insta::assert_snapshot!("catalogue", out);
+    let (code, glue, _) = run(&["catalogue", "--service", "glue"]);
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!(glue, @r#"
+    AWS Glue (7)
 
-    guardrail             resource      measure       limit              levels %   mode     action
-    athena-query-runtime  athena query  elapsed time  30m per workgroup  75,95,100  observe  stop
+    guardrail                 measured               limit at levels %  action
+    glue-session-age          session: elapsed time  8h at 75,95,100    stop session
+    glue-session-idle-time    session: idle time     1h at 75,95,100    stop session
+    glue-session-count        session: count         10 at 80,100       stop session
+    glue-session-dpus         session: DPUs          20 at 100          stop session
+    glue-job-runtime          job run: elapsed time  8h at 75,95,100    stop job
+    glue-concurrent-job-runs  job run: count         20 at 80,100       stop job
+    glue-job-dpus             job run: DPUs          50 at 100          stop job
 
-    these are the defaults; `--json` adds the reasons and the parameter names
+    these are the defaults; levels are the percentages of a limit that are findings
+    every guardrail only observes until its `mode` says otherwise
+    `--json` adds the reasons, what may be set, and the parameter names
     "#);
 }
 
@@ -53,16 +64,32 @@ fn the_catalogue_is_an_array_for_machines() {
     let (code, out, err) = run(&["catalogue", "--json"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let catalogue: Vec<Value> = serde_json::from_str(&out).unwrap();
-    let entry = catalogue.iter().find(|entry| entry["id"] == "athena-query-runtime").unwrap();
+    let entry = catalogue.iter().find(|entry| entry["id"] == "emr-step-runtime").unwrap();
     // Sorted, because a build of the whole workspace keeps the order of the fields and one of this package does not.
     insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!(entry, @r#"
     {
-      "action": "stop",
-      "default_limit": "30m",
+      "action": "cancel_step",
+      "choices": [
+        {
+          "default": "report",
+          "expected": "`report` or `terminate`",
+          "name": "escalate",
+          "what": "what is done when a running step cannot be cancelled: nothing but the report, or the cluster is terminated"
+        },
+        {
+          "default": "respect",
+          "expected": "`respect` or `lift`",
+          "name": "termination_protection",
+          "what": "whether termination protection is lifted to terminate a cluster (`lift`), or keeps it alive (`respect`)"
+        }
+      ],
+      "counted_in": null,
+      "default_limit": "6h",
       "default_max_actions": 20,
       "default_mode": "observe",
-      "greatest_limit": "10h",
-      "id": "athena-query-runtime",
+      "expected_limit": "a duration such as `30m`, `2h` or `PT30M`, from 1s to 720h",
+      "greatest_limit": "720h",
+      "id": "emr-step-runtime",
       "kind": "detective",
       "least_limit": "1s",
       "levels": [
@@ -72,20 +99,36 @@ fn the_catalogue_is_an_array_for_machines() {
       ],
       "measure": "elapsed_time",
       "parameters": [
-        "/sandbox-guardrails/athena/athena-query-runtime/limit",
-        "/sandbox-guardrails/athena/athena-query-runtime/limit/<workgroup>",
-        "/sandbox-guardrails/athena/athena-query-runtime/mode",
-        "/sandbox-guardrails/athena/athena-query-runtime/mode/<workgroup>",
-        "/sandbox-guardrails/athena/athena-query-runtime/levels",
-        "/sandbox-guardrails/athena/athena-query-runtime/max_actions"
+        "/sandbox-guardrails/emr/emr-step-runtime/limit",
+        "/sandbox-guardrails/emr/emr-step-runtime/limit/<template>",
+        "/sandbox-guardrails/emr/emr-step-runtime/limit/user-type/<user-type>",
+        "/sandbox-guardrails/emr/emr-step-runtime/limit/owner/<owner>",
+        "/sandbox-guardrails/emr/emr-step-runtime/mode",
+        "/sandbox-guardrails/emr/emr-step-runtime/mode/<template>",
+        "/sandbox-guardrails/emr/emr-step-runtime/mode/user-type/<user-type>",
+        "/sandbox-guardrails/emr/emr-step-runtime/mode/owner/<owner>",
+        "/sandbox-guardrails/emr/emr-step-runtime/levels",
+        "/sandbox-guardrails/emr/emr-step-runtime/max_actions",
+        "/sandbox-guardrails/emr/emr-step-runtime/escalate",
+        "/sandbox-guardrails/emr/emr-step-runtime/termination_protection"
       ],
-      "resource": "query",
-      "scope": "workgroup",
-      "service": "athena",
-      "title": "Athena queries run no longer than their workgroup's limit",
-      "why": "Athena bills what a query scans, and a query that runs for hours scans terabytes: one forgotten join costs a month's budget."
+      "resources": [
+        "step"
+      ],
+      "scopes": [
+        "template",
+        "user-type",
+        "owner"
+      ],
+      "service": "emr",
+      "title": "Steps run no longer than their limit",
+      "why": "A stuck step keeps its whole cluster busy and billed. It is interrupted first and ended by force if it goes on. Releases before 5.28 cannot cancel a step that runs; `escalate` says what is done then."
     }
     "#) });
+
+    let (_, out, _) = run(&["catalogue", "--json", "--service", "emr"]);
+    let of_emr: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!(of_emr, catalogue.into_iter().filter(|entry| entry["service"] == "emr").collect::<Vec<_>>());
 }
 
 #[test]
@@ -107,7 +150,7 @@ fn good_parameters_end_with_0() {
     let (code, out, _) = check(&good.to_string(), &["--json", "--at", "2027-01-04T23:59:59Z"]);
     assert_eq!(code, Some(0));
     let verdict: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(verdict, json!({ "at": "2027-01-04T23:59:59Z", "checked": 7, "bad": [] }));
+    assert_eq!(verdict, json!({ "at": "2027-01-04T23:59:59Z", "checked": 7, "bad": [], "expired": [] }));
 
     let (code, out, _) = check("{}", &[]);
     assert_eq!((code, out.as_str()), (Some(0), "good: no parameter is set, the catalogue's defaults are in force\n"));
@@ -141,7 +184,8 @@ fn a_bad_parameter_ends_with_1_and_is_named() {
           "in_force": "2h",
           "in_force_from": "/sandbox-guardrails/athena/athena-query-runtime/limit"
         }
-      ]
+      ],
+      "expired": []
     }
     "#);
 }
@@ -152,11 +196,70 @@ fn exemptions_are_held_against_the_clock() {
         let fields = json!({ "scope": "finance", "owner": "ana", "reason": "quarter end", "expires": expires });
         json!({ "/sandbox-guardrails/exemptions/close": fields.to_string() }).to_string()
     };
-    let (code, out, _) = check(&exemption("2020-01-01T00:00:00Z"), &[]);
+    let (code, out, err) = check(&exemption("2020-01-01T00:00:00Z"), &[]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    insta::assert_snapshot!(out, @r#"
+    /sandbox-guardrails/exemptions/close
+      expired  2020-01-01T00:00:00Z, it is not honoured any more
+      owner    ana
+      reason   quarter end
+
+    bad: 1 parameter checked, 1 exemption has expired
+    "#);
+    let (code, out, _) = check(&exemption("2020-01-01T00:00:00Z"), &["--json", "--at", "2026-11-21T12:00:00Z"]);
     assert_eq!(code, Some(1));
-    assert!(out.contains("it expired at 2020-01-01T00:00:00Z"), "{out}");
+    insta::assert_snapshot!(out, @r#"
+    {
+      "at": "2026-11-21T12:00:00Z",
+      "checked": 1,
+      "bad": [],
+      "expired": [
+        {
+          "parameter": "/sandbox-guardrails/exemptions/close",
+          "expired_at": "2020-01-01T00:00:00Z",
+          "owner": "ana",
+          "reason": "quarter end"
+        }
+      ]
+    }
+    "#);
     assert_eq!(check(&exemption("2020-01-01T00:00:00Z"), &["--at", "2019-12-31T23:59:59Z"]).0, Some(0));
     assert_eq!(check(&exemption("9000-01-01T00:00:00Z"), &[]).0, Some(0));
+}
+
+#[test]
+fn defaults_are_lines_that_the_aws_cli_takes_as_input() {
+    let (code, out, err) = run(&["params", "defaults", "--guardrail", "emr-step-runtime", "--mode", "enforce"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(out, @r#"
+    {"Name":"/sandbox-guardrails/emr/emr-step-runtime/limit","Value":"6h","Type":"String","Overwrite":true}
+    {"Name":"/sandbox-guardrails/emr/emr-step-runtime/levels","Value":"75,95,100","Type":"String","Overwrite":true}
+    {"Name":"/sandbox-guardrails/emr/emr-step-runtime/mode","Value":"enforce","Type":"String","Overwrite":true}
+    {"Name":"/sandbox-guardrails/emr/emr-step-runtime/max_actions","Value":"20","Type":"String","Overwrite":true}
+    {"Name":"/sandbox-guardrails/emr/emr-step-runtime/escalate","Value":"report","Type":"String","Overwrite":true}
+    {"Name":"/sandbox-guardrails/emr/emr-step-runtime/termination_protection","Value":"respect","Type":"String","Overwrite":true}
+    "#);
+
+    let (_, out, _) = run(&["params", "defaults", "--service", "sagemaker"]);
+    for line in out.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["Name"].as_str().unwrap().starts_with("/sandbox-guardrails/sagemaker/sagemaker-"));
+        assert_eq!((&line["Type"], &line["Overwrite"]), (&json!("String"), &json!(true)));
+    }
+}
+
+#[test]
+fn all_the_defaults_are_good_parameters() {
+    for mode in ["observe", "enforce"] {
+        let (_, out, _) = run(&["params", "defaults", "--mode", mode]);
+        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let values = lines.iter().map(|line| (line["Name"].as_str().unwrap().to_owned(), line["Value"].clone()));
+        let values: serde_json::Map<_, _> = values.collect();
+        assert_eq!(values.len(), lines.len());
+        let (code, out, _) = check(&Value::from(values).to_string(), &[]);
+        assert_eq!(code, Some(0));
+        assert_eq!(out, format!("good: {} parameters checked, all will be obeyed\n", lines.len()));
+    }
 }
 
 #[test]
@@ -202,6 +305,10 @@ fn usage_errors_end_with_2_and_a_way_on() {
         &["nope"],
         &["catalogue", "x"],
         &["params", "check", "x", "--at", "noon"],
+        &["catalogue", "--service", "ecs"],
+        &["params", "defaults", "--guardrail", "emr-clusters"],
+        &["params", "defaults", "--service", "emr", "--guardrail", "emr-release"],
+        &["params", "defaults", "--mode", "off"],
     ] {
         let (code, out, err) = run(arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
@@ -211,7 +318,7 @@ fn usage_errors_end_with_2_and_a_way_on() {
 
 #[test]
 fn help_and_version_answer_everywhere() {
-    for path in [&[][..], &["catalogue"], &["params"], &["params", "check"]] {
+    for path in [&[][..], &["catalogue"], &["params"], &["params", "check"], &["params", "defaults"]] {
         let (code, help, err) = run(&[path, &["--help"]].concat());
         assert_eq!((code, err.as_str()), (Some(0), ""), "{path:?}");
         assert!(help.contains("Usage: guardrails") && help.contains("Example"), "{path:?}: {help}");

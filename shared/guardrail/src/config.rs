@@ -1,7 +1,9 @@
 //! What Parameter Store says, as a [`Policy`] for each guardrail, and what it says wrongly, as [`Rejected`].
 //!
 //! The names are a contract: `/sandbox-guardrails/<service>/<guardrail>/` followed by `limit`, `limit/<scope>`, `mode`,
-//! `mode/<scope>`, `levels` or `max_actions`; exemptions are `/sandbox-guardrails/exemptions/<name>`.
+//! `mode/<scope>`, `levels`, `max_actions` or a [`Choice`] of that guardrail; exemptions are
+//! `/sandbox-guardrails/exemptions/<name>`. Where a guardrail knows several kinds of scopes, the first is written
+//! `limit/<scope>` and each `limit/<kind>/<scope>`.
 //!
 //! A value that does not parse is never obeyed and never switches a guardrail off. The edge looks for the last good
 //! value of the same parameter and adds it with [`Configuration::obey`]; without one, what applies is what would apply
@@ -14,10 +16,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{CATALOGUE, Guardrail};
+use crate::catalogue::{self, Choice, Guardrail};
 use crate::exemption::EXEMPTION_SYNTAX;
 use crate::level::LEVELS_SYNTAX;
-use crate::{Exemption, Levels, Observation, Quantity};
+use crate::observation::Scopes;
+use crate::{Exemption, Levels, Observation, Quantity, ScopeKind, Service};
 
 /// Where every parameter of the guardrails lives.
 pub const ROOT: &str = "/sandbox-guardrails";
@@ -52,26 +55,44 @@ impl fmt::Display for Mode {
 pub struct Scoped<T> {
     /// For the sandbox.
     pub sandbox: T,
-    /// For single scopes.
-    pub scopes: BTreeMap<String, T>,
+    /// For single scopes, under the word that stands for the scope in a parameter's name.
+    pub scopes: BTreeMap<(ScopeKind, String), T>,
 }
 
-impl<T: Copy> Scoped<T> {
+/// For which scope a setting was made; `None` is the sandbox.
+pub type LimitOf = Option<(ScopeKind, String)>;
+
+impl<T> Scoped<T> {
     fn new(sandbox: T) -> Self {
         Self { sandbox, scopes: BTreeMap::new() }
     }
 
-    /// What is in force for this scope.
-    pub fn of(&self, scope: Option<&str>) -> T {
-        scope.and_then(|scope| self.scopes.get(scope)).copied().unwrap_or(self.sandbox)
+    /// What is in force for a resource in these scopes: the setting of the most specific scope that has one.
+    pub fn of(&self, scopes: &Scopes) -> &T {
+        self.with_scope(scopes).1
     }
 
-    fn set(&mut self, scope: Option<String>, value: T) {
+    /// The same, and the scope that the setting was made for.
+    pub fn with_scope(&self, scopes: &Scopes) -> (Option<(ScopeKind, &str)>, &T) {
+        let set = scopes.iter().find_map(|(kind, scope)| {
+            let ((kind, scope), value) = self.scopes.get_key_value(&(*kind, parameter_word(scope)))?;
+            Some((Some((*kind, scope.as_str())), value))
+        });
+        set.unwrap_or((None, &self.sandbox))
+    }
+
+    fn set(&mut self, scope: LimitOf, value: T) {
         match scope {
             Some(scope) => drop(self.scopes.insert(scope, value)),
             None => self.sandbox = value,
         }
     }
+}
+
+/// The word that stands for a scope in a parameter's name: letters that Parameter Store does not take are `-`, so
+/// that `ana@bank.example` is `ana-bank.example`.
+pub fn parameter_word(scope: &str) -> String {
+    scope.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' }).collect()
 }
 
 /// The settings in force for one guardrail.
@@ -87,6 +108,8 @@ pub struct Policy {
     pub mode: Scoped<Mode>,
     /// How many resources one run may act on.
     pub max_actions: u32,
+    /// What was chosen for this guardrail's own settings, by name; what was not is at its default.
+    pub choices: BTreeMap<&'static str, String>,
     /// The exemptions that concern this guardrail, by name.
     pub exemptions: BTreeMap<String, Exemption>,
 }
@@ -103,12 +126,24 @@ impl Policy {
     pub fn default_of(guardrail: &'static Guardrail) -> Self {
         Self {
             guardrail,
-            limit: Scoped::new(guardrail.default_limit),
+            limit: Scoped::new(guardrail.default_limit.quantity()),
             levels: guardrail.levels(),
             mode: Scoped::new(guardrail.default_mode),
             max_actions: guardrail.default_max_actions,
+            choices: BTreeMap::new(),
             exemptions: BTreeMap::new(),
         }
+    }
+
+    /// What is in force for one of the guardrail's own settings; empty for a name that it does not have.
+    pub fn choice(&self, name: &str) -> &str {
+        let default = || self.guardrail.choices.iter().find(|choice| choice.name == name).map(|choice| choice.default);
+        self.choices.get(name).map(String::as_str).or_else(default).unwrap_or_default()
+    }
+
+    /// Whether breaches are acted on in any scope at all.
+    pub fn enforces(&self) -> bool {
+        std::iter::once(&self.mode.sandbox).chain(self.mode.scopes.values()).any(|mode| *mode == Mode::Enforce)
     }
 
     /// The name of the exemption that covers this observation at `now`, if any.
@@ -124,7 +159,7 @@ impl Policy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parameter {
     /// A setting of one guardrail, for the sandbox or for one scope.
-    Setting(&'static Guardrail, Option<String>, Setting),
+    Setting(&'static Guardrail, LimitOf, Setting),
     /// A named exemption.
     Exemption(String, Exemption),
 }
@@ -140,6 +175,8 @@ pub enum Setting {
     Levels(Levels),
     /// `max_actions`.
     MaxActions(u32),
+    /// A setting that only this guardrail has.
+    Choice(&'static Choice, String),
 }
 
 /// Why a parameter is not obeyed.
@@ -192,8 +229,6 @@ impl fmt::Display for Rejected {
     }
 }
 
-const SETTINGS: &str = "`limit`, `limit/<scope>`, `mode`, `mode/<scope>`, `levels` or `max_actions`";
-
 impl Parameter {
     /// Reads one parameter by its full name and its value.
     pub fn parse(name: &str, value: &str) -> Result<Self, Fault> {
@@ -205,21 +240,30 @@ impl Parameter {
                 .map(|exemption| Self::Exemption((*name).to_owned(), exemption))
                 .map_err(|problem| Fault::value(format!("{EXEMPTION_SYNTAX}; {problem}"))),
             [service, id, setting @ ..] => {
-                let guardrail = CATALOGUE.iter().find(|g| g.service.as_str() == *service && g.id == *id);
+                let guardrail = catalogue::all().find(|g| g.service.as_str() == *service && g.id == *id);
                 let guardrail = guardrail.ok_or_else(|| unknown(known_guardrails()))?;
-                let (setting, scope) = match setting {
-                    ["limit"] => (guardrail.parse_limit(value)?, None),
-                    ["limit", scope] if !scope.is_empty() => (guardrail.parse_limit(value)?, Some(*scope)),
-                    ["mode"] => (parse_mode(value)?, None),
-                    ["mode", scope] if !scope.is_empty() => (parse_mode(value)?, Some(*scope)),
-                    ["levels"] => {
-                        let levels = Levels::parse(value).ok_or_else(|| Fault::value(LEVELS_SYNTAX))?;
-                        (Setting::Levels(levels), None)
-                    }
-                    ["max_actions"] => (parse_max_actions(value)?, None),
-                    _ => return Err(unknown(format!("{SETTINGS} under `{}/`", guardrail.parameter_path()))),
+                let misnamed = || unknown(format!("{} under `{}/`", guardrail.settings(), guardrail.parameter_path()));
+                let (name, scope) = match setting {
+                    [name @ ("limit" | "mode"), scope @ ..] => (*name, guardrail.scope_of(scope).ok_or_else(misnamed)?),
+                    [name] => (*name, None),
+                    _ => return Err(misnamed()),
                 };
-                Ok(Self::Setting(guardrail, scope.map(str::to_owned), setting))
+                let setting = match name {
+                    "limit" => guardrail.parse_limit(value)?,
+                    "mode" => guardrail.parse_mode(value)?,
+                    "levels" => Setting::Levels(Levels::parse(value).ok_or_else(|| Fault::value(LEVELS_SYNTAX))?),
+                    "max_actions" => parse_max_actions(value)?,
+                    name => {
+                        let choice = guardrail.choices.iter().find(|choice| choice.name == name);
+                        let choice = choice.ok_or_else(misnamed)?;
+                        let value = value.trim();
+                        if !choice.takes(value) {
+                            return Err(Fault::value(choice.expected()));
+                        }
+                        Setting::Choice(choice, value.to_owned())
+                    }
+                };
+                Ok(Self::Setting(guardrail, scope, setting))
             }
             _ => Err(unknown(known_guardrails())),
         }
@@ -227,18 +271,7 @@ impl Parameter {
 }
 
 fn known_guardrails() -> String {
-    let paths: Vec<_> = CATALOGUE.iter().map(|guardrail| format!("`{}/`", guardrail.parameter_path())).collect();
-    format!("a name under one of {}, or `{EXEMPTIONS}/<name>`", paths.join(", "))
-}
-
-fn parse_mode(value: &str) -> Result<Setting, Fault> {
-    let mode = match value.trim() {
-        "off" => Mode::Off,
-        "observe" => Mode::Observe,
-        "enforce" => Mode::Enforce,
-        _ => return Err(Fault::value("`off`, `observe` or `enforce`")),
-    };
-    Ok(Setting::Mode(mode))
+    format!("a name under `{ROOT}/<service>/<guardrail>/` of a guardrail of the catalogue, or `{EXEMPTIONS}/<name>`")
 }
 
 /// The belt is never zero, which would switch enforcement off, and never so wide that it holds nothing.
@@ -254,13 +287,46 @@ impl Guardrail {
         Levels::new(self.default_levels).unwrap_or_default()
     }
 
+    /// The names that follow a guardrail's path, for messages.
+    fn settings(&self) -> String {
+        let mut settings = vec!["`limit`".to_owned(), "`mode`".to_owned()];
+        if !self.scopes.is_empty() {
+            settings.extend(["`limit/<scope>`".to_owned(), "`mode/<scope>`".to_owned()]);
+        }
+        settings.extend(["`levels`".to_owned(), "`max_actions`".to_owned()]);
+        settings.extend(self.choices.iter().map(|choice| format!("`{}`", choice.name)));
+        settings.join(", ")
+    }
+
+    /// The scope that the last steps of a parameter's name mean; `None` when they mean none that the guardrail knows.
+    fn scope_of(&self, steps: &[&str]) -> Option<LimitOf> {
+        // A scope in other letters than Parameter Store's would be taken for set, and never be found.
+        let named = |scope: &str| !scope.is_empty() && parameter_word(scope) == scope;
+        match steps {
+            [] => Some(None),
+            [scope] if named(scope) => self.scopes.first().map(|kind| Some((*kind, (*scope).to_owned()))),
+            [kind, scope] if named(scope) => {
+                let kind = self.scopes.iter().find(|known| known.as_str() == *kind);
+                kind.map(|kind| Some((*kind, (*scope).to_owned())))
+            }
+            _ => None,
+        }
+    }
+
     fn parse_limit(&self, value: &str) -> Result<Setting, Fault> {
-        let Self { least_limit, greatest_limit, .. } = self;
-        let limit =
-            self.default_limit.parse_like(value).filter(|limit| (least_limit..=greatest_limit).contains(&limit));
-        limit.map(Setting::Limit).ok_or_else(|| {
-            Fault::value(format!("{}, from {least_limit} to {greatest_limit}", self.default_limit.syntax()))
-        })
+        let default = self.default_limit.quantity();
+        let limit = default.parse_like(value).filter(|limit| self.bounds.hold(limit));
+        limit.map(Setting::Limit).ok_or_else(|| Fault::value(self.bounds.expected(&default)))
+    }
+
+    fn parse_mode(&self, value: &str) -> Result<Setting, Fault> {
+        match value.trim() {
+            "off" => Ok(Setting::Mode(Mode::Off)),
+            "observe" => Ok(Setting::Mode(Mode::Observe)),
+            "enforce" if self.acts() => Ok(Setting::Mode(Mode::Enforce)),
+            _ if self.acts() => Err(Fault::value("`off`, `observe` or `enforce`")),
+            _ => Err(Fault::value("`off` or `observe`, since this guardrail only reports")),
+        }
     }
 }
 
@@ -274,7 +340,7 @@ pub struct Configuration {
 impl Default for Configuration {
     /// The catalogue's defaults.
     fn default() -> Self {
-        let policies = CATALOGUE.iter().map(|guardrail| (guardrail.id, Policy::default_of(guardrail))).collect();
+        let policies = catalogue::all().map(|guardrail| (guardrail.id, Policy::default_of(guardrail))).collect();
         Self { policies, exemptions: BTreeMap::new() }
     }
 }
@@ -309,6 +375,7 @@ impl Configuration {
                     Setting::Mode(mode) => policy.mode.set(scope, mode),
                     Setting::Levels(levels) => policy.levels = levels,
                     Setting::MaxActions(max_actions) => policy.max_actions = max_actions,
+                    Setting::Choice(choice, value) => drop(policy.choices.insert(choice.name, value)),
                 }
             }
         }
@@ -319,37 +386,53 @@ impl Configuration {
         self.policies.get(guardrail.id).cloned().unwrap_or_else(|| Policy::default_of(guardrail))
     }
 
-    /// Everything in `values` that is not obeyed at `now`: the faults found when reading it, and expired exemptions.
+    /// What is in force for each guardrail of this service.
+    pub fn of_service(&self, service: Service) -> impl Iterator<Item = &Policy> {
+        self.policies.values().filter(move |policy| policy.guardrail.service == service)
+    }
+
+    /// The exemptions that have expired by `now`, by name. They are not honoured.
+    pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = (&str, &Exemption)> {
+        let all = self.exemptions.iter().map(|(name, exemption)| (name.as_str(), exemption));
+        all.filter(move |(_, exemption)| !exemption.honoured_at(now))
+    }
+
+    /// Whether any setting or exemption of these guardrails depends on tags: on an owner, a template, a user type.
+    pub fn asks_for_tags(&self, guardrails: impl IntoIterator<Item = &'static Guardrail>) -> bool {
+        guardrails.into_iter().filter_map(|guardrail| self.policies.get(guardrail.id)).any(|policy| {
+            let scopes = policy.limit.scopes.keys().chain(policy.mode.scopes.keys());
+            let tagged = scopes.into_iter().any(|(kind, _)| kind.tag().is_some());
+            let of_tags = |exemption: &Exemption| exemption.resource_owner.is_some() || exemption.scope.is_some();
+            tagged || policy.exemptions.values().any(of_tags)
+        })
+    }
+
+    /// Everything in `values` that is not obeyed: the faults found when reading it.
     ///
-    /// Call it when the last good values, if any, have been added, so that it names what is really in force.
+    /// Call it when the last good values, if any, have been added, so that it names what is really in force at `now`.
     pub fn rejected<'a>(
         &self,
         values: impl IntoIterator<Item = (&'a str, &'a str)>,
         faults: &BTreeMap<String, Fault>,
         now: Timestamp,
     ) -> Vec<Rejected> {
-        let expired = |name: &str| {
-            let name = name.strip_prefix(EXEMPTIONS)?.strip_prefix('/')?;
-            self.exemptions.get(name).filter(|exemption| !exemption.honoured_at(now))
-        };
         let reject = |(name, value): (&str, &str)| {
-            let expected = match (faults.get(name), expired(name)) {
-                (Some(fault), _) => fault.expected().to_owned(),
-                (None, Some(exemption)) => format!("an `expires` in the future; it expired at {}", exemption.expires),
-                (None, None) => return None,
+            let fault = faults.get(name)?;
+            let in_force = match fault {
+                Fault::Name { .. } => "nothing, the name is unknown".to_owned(),
+                Fault::Value { .. } => self.in_force(name, now),
             };
-            let in_force = match faults.get(name) {
-                Some(Fault::Name { .. }) => "nothing, the name is unknown".to_owned(),
-                _ => self.in_force(name, now),
-            };
-            Some(Rejected { parameter: name.to_owned(), value: value.chars().take(200).collect(), expected, in_force })
+            let (expected, value) = (fault.expected().to_owned(), value.chars().take(200).collect());
+            Some(Rejected { parameter: name.to_owned(), value, expected, in_force })
         };
         values.into_iter().filter_map(reject).collect()
     }
 
     /// The value in force where the well-named parameter `name` would say it, in the form a parameter has.
     fn in_force(&self, name: &str, now: Timestamp) -> String {
-        if let Some(name) = name.strip_prefix(EXEMPTIONS).and_then(|rest| rest.strip_prefix('/')) {
+        if let Some(name) = name.strip_prefix(EXEMPTIONS).and_then(|rest| rest.strip_prefix('/'))
+            && !name.contains('/')
+        {
             let exemption = self.exemptions.get(name).filter(|exemption| exemption.honoured_at(now));
             return match exemption.and_then(|exemption| serde_json::to_string(exemption).ok()) {
                 Some(json) => format!("the last good exemption, {json}"),
@@ -358,15 +441,18 @@ impl Configuration {
         }
         let of_policy = |policy: &Policy| {
             let setting = name.strip_prefix(policy.guardrail.parameter_path().as_str())?.strip_prefix('/')?;
-            let (setting, scope) = match setting.split_once('/') {
-                Some((setting, scope)) => (setting, Some(scope)),
-                None => (setting, None),
-            };
+            let mut steps = setting.split('/');
+            let setting = steps.next()?;
+            let scope = policy.guardrail.scope_of(&steps.collect::<Vec<_>>()).flatten();
+            let limit =
+                scope.as_ref().and_then(|scope| policy.limit.scopes.get(scope)).unwrap_or(&policy.limit.sandbox);
+            let mode = scope.as_ref().and_then(|scope| policy.mode.scopes.get(scope)).unwrap_or(&policy.mode.sandbox);
             Some(match setting {
-                "limit" => policy.limit.of(scope).to_string(),
-                "mode" => policy.mode.of(scope).to_string(),
+                "limit" => limit.to_string(),
+                "mode" => mode.to_string(),
                 "levels" => policy.levels.to_string(),
-                _ => policy.max_actions.to_string(),
+                "max_actions" => policy.max_actions.to_string(),
+                choice => policy.choice(choice).to_owned(),
             })
         };
         self.policies.values().find_map(of_policy).unwrap_or_default()

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::Rejected;
-use crate::{ActionKind, Guardrail, Level, Measure, Mode, Quantity, Service};
+use crate::measure::EpisodeOf;
+use crate::{ActionKind, Guardrail, Level, Measure, Mode, Quantity, Service, owner};
 
 /// The `source` of every event that the guardrails put.
 pub const SOURCE: &str = "sandbox.guardrails";
@@ -57,7 +58,7 @@ pub struct Resource {
     pub id: String,
 }
 
-/// An observation at or over a level: exactly one for each guardrail, resource and level.
+/// An observation at or over a level: exactly one for each guardrail, resource, level and episode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What every detail begins with.
@@ -71,22 +72,28 @@ pub struct Finding {
     pub resource: Resource,
     /// Its scope, such as an Athena workgroup.
     pub scope: Option<String>,
-    /// Who started it, where that is known.
+    /// Who started it, where that is known; it may follow in a later event of the same id.
     pub owner: Option<String>,
+    /// The ARN of the principal that started it, where CloudTrail told.
+    pub principal: Option<String>,
     /// Its state in the service's own word when it was seen.
     pub state: String,
-    /// When it was asked for.
+    /// When it was asked for, or last turned on.
     pub started_at: Timestamp,
     /// What was measured.
     pub measure: Measure,
     /// The level reached.
     pub level: Level,
+    /// The moment that the condition began, where it can clear and come back; part of the id.
+    pub episode: Option<Timestamp>,
     /// The limit in force.
     pub limit: Quantity,
     /// The measurement.
     pub measured: Quantity,
     /// The mode in force.
     pub mode: Mode,
+    /// What is done about a breach.
+    pub action: ActionKind,
     /// The exemption that keeps it from being acted on, by name.
     pub exemption: Option<String>,
     /// Whether a breach waits for the next run because this one has already asked for `max_actions` actions.
@@ -96,14 +103,31 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The id of the finding of this guardrail, resource and level.
-    pub fn id_of(guardrail: &Guardrail, resource: &Resource, level: Level) -> String {
-        format!("{}/{}/{}", guardrail.id, resource.id, level.percent)
+    /// The id of the finding of this guardrail, resource, level and episode.
+    pub fn id_of(guardrail: &Guardrail, resource: &Resource, level: Level, episode: Option<Timestamp>) -> String {
+        let episode = episode.map(|began| format!("/{began}")).unwrap_or_default();
+        format!("{}/{}/{}{episode}", guardrail.id, resource.id, level.percent)
+    }
+
+    /// Whether the moment that its condition began is still to be looked up, because only the ledger remembers it.
+    pub fn waits_for_episode(&self) -> bool {
+        // A count that nears its limit is a condition of what is counted; beyond it, of each resource.
+        let of_group = self.measure == Measure::Count && self.level.percent < 100;
+        self.episode.is_none() && (of_group || self.measure.episode() == EpisodeOf::FirstSeen)
+    }
+
+    /// Puts it into the episode that began at this moment.
+    pub fn begin_at(&mut self, began: Timestamp) {
+        self.episode = Some(began);
+        self.header.id = format!("{}/{began}", self.header.id);
     }
 
     /// Whether the enforce function will act on it, if it sees the same.
     pub fn wants_action(&self) -> bool {
-        self.level.severity == crate::Severity::Breach && self.mode == Mode::Enforce && self.exemption.is_none()
+        self.action != ActionKind::Report
+            && self.level.severity == crate::Severity::Breach
+            && self.mode == Mode::Enforce
+            && self.exemption.is_none()
     }
 }
 
@@ -235,6 +259,14 @@ impl Event {
             Self::Action(action) => &action.header,
             Self::Heartbeat(heartbeat) => &heartbeat.header,
             Self::ConfigurationRejected(rejected) => &rejected.header,
+        }
+    }
+
+    /// Whether it is a finding whose owner CloudTrail may still tell.
+    pub fn awaits_owner(&self) -> bool {
+        match self {
+            Self::Finding(finding) => finding.owner.is_none() && owner::created_by(&finding.resource.kind).is_some(),
+            Self::Action(_) | Self::Heartbeat(_) | Self::ConfigurationRejected(_) => false,
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Exemption {
     /// Pattern of the resource's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// Pattern of the resource's scope, such as an Athena workgroup.
+    /// Pattern of one of the resource's scopes, such as an Athena workgroup or the template of a cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// Pattern of who owns the resource.
@@ -73,7 +73,10 @@ impl Exemption {
             pattern.as_ref().is_none_or(|pattern| value.is_some_and(|value| WildMatch::new(pattern).matches(value)))
         };
         matches(&self.resource, Some(&observation.resource.id))
-            && matches(&self.scope, observation.scope.as_deref())
+            && self.scope.as_ref().is_none_or(|pattern| {
+                let pattern = WildMatch::new(pattern);
+                observation.scopes.values().any(|scope| pattern.matches(scope))
+            })
             && matches(&self.resource_owner, observation.owner.as_deref())
     }
 }

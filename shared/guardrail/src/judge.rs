@@ -1,36 +1,23 @@
 //! The one judgement: observations held against a policy.
+//!
+//! Whatever is measured, the way is the same: each resource that a guardrail measures is assessed (what it measures,
+//! which limit holds, whether that is a breach), and assessments become findings. An enforce assesses again what a
+//! watch has found, with the same code.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use wildmatch::WildMatch;
 
+use crate::config::LimitOf;
 use crate::event::{Finding, Header, Resource, Sandbox};
-use crate::{Measure, Mode, Policy, Quantity};
+use crate::measure::{EpisodeOf, MeasureKind};
+use crate::observation::Reading;
+use crate::{ActionKind, Level, Mode, Observation, Policy, Quantity, Severity};
 
-/// What AWS says about one resource now. Resources in a terminal state are not observed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observation {
-    /// The resource.
-    pub resource: Resource,
-    /// Its scope, such as an Athena workgroup.
-    pub scope: Option<String>,
-    /// Who started it, where that is known.
-    pub owner: Option<String>,
-    /// Its state in the service's own word.
-    pub state: String,
-    /// When it was asked for; for an Athena query its submission, so that time in the queue counts.
-    pub started_at: Timestamp,
-}
-
-impl Observation {
-    /// The measurement at `now`. A start in the future, which is a clock that differs, measures zero.
-    pub fn measure(&self, measure: Measure, now: Timestamp) -> Quantity {
-        match measure {
-            Measure::ElapsedTime => Quantity::Duration(now.duration_since(self.started_at).max(SignedDuration::ZERO)),
-        }
-    }
-}
+/// The level of the limit itself.
+pub const LIMIT: Level = Level { percent: 100, severity: Severity::Breach };
 
 /// The safety belt: one run asks for at most `max_actions` actions, whatever it sees.
 ///
@@ -59,10 +46,170 @@ impl Belt {
     }
 }
 
+/// One resource held against its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment<'a> {
+    /// The resource.
+    pub observation: &'a Observation,
+    /// What it measures; for a count, how many there are.
+    pub measured: Quantity,
+    /// The limit in force for it.
+    pub limit: Quantity,
+    /// Whether it is a breach.
+    pub breach: bool,
+    /// The mode in force for it.
+    pub mode: Mode,
+    /// The exemption that covers it.
+    pub exemption: Option<&'a str>,
+    /// The moment that the condition began, where the measurement itself tells.
+    since: Option<Timestamp>,
+}
+
+impl Assessment<'_> {
+    /// The id of the finding that its breach is.
+    pub fn breach_id(&self, policy: &Policy) -> String {
+        Finding::id_of(policy.guardrail, &self.observation.resource, LIMIT, self.since)
+    }
+
+    /// What was measured and what is allowed, for a sentence: `it has run 31m of the 30m allowed`.
+    pub fn sentence(&self, policy: &Policy) -> String {
+        let Self { measured, limit, .. } = self;
+        let measure = policy.guardrail.measure;
+        let (verb, noun) = (measure.verb(), measure.noun());
+        match measure.kind() {
+            MeasureKind::Time if noun.is_empty() => format!("{verb} {} of the {limit} allowed", measured.brief()),
+            MeasureKind::Time => format!("{verb} {}{noun}, {limit} allowed", measured.brief()),
+            MeasureKind::Size => format!("{verb} {measured}{noun} of the {limit} allowed"),
+            MeasureKind::Count if self.breach => {
+                format!("{verb} {measured} where {limit} are allowed, and newer than the {limit} that stay")
+            }
+            MeasureKind::Count => format!("{verb} {measured} where {limit} are allowed, and among those that stay"),
+            MeasureKind::Words if self.breach => format!("has the {noun} `{measured}`, allowed is `{limit}`"),
+            MeasureKind::Words => format!("has an allowed {noun}"),
+        }
+    }
+}
+
+/// Things that are counted together under one limit.
+struct Group<'a> {
+    /// What it is called in a finding: the sandbox, or one scope of it.
+    resource: Resource,
+    limit: Quantity,
+    /// Those that count, the oldest first.
+    members: Vec<&'a Observation>,
+}
+
+/// Holds every resource that the guardrail measures against its limit. Those whose mode is off, and those that have
+/// no such reading now, are left out. The order of the observations does not matter.
+pub fn assess<'a>(policy: &'a Policy, observations: &'a [Observation], now: Timestamp) -> Vec<Assessment<'a>> {
+    let measure = policy.guardrail.measure;
+    if measure.kind() == MeasureKind::Count {
+        return groups(policy, observations, now, None)
+            .into_iter()
+            .flat_map(|group| rank(policy, &group, now))
+            .collect();
+    }
+    let assess = |observation: &'a Observation| {
+        let limit = policy.limit.of(&observation.scopes).clone();
+        let moment = observation.moment(measure);
+        let (measured, breach) = match (measure.kind(), observation.readings.get(&measure), &limit) {
+            (MeasureKind::Time, ..) => {
+                // A start in the future is a clock that differs.
+                let measured = Quantity::Duration(now.duration_since(moment?).max(SignedDuration::ZERO));
+                let breach = measured >= limit;
+                (measured, breach)
+            }
+            (MeasureKind::Size, Some(Reading::Amount(measured)), _) => (measured.clone(), *measured > limit),
+            (MeasureKind::Words, Some(Reading::Words(words)), Quantity::Words(allowed)) => {
+                let allowed: Vec<WildMatch> = allowed.iter().map(|pattern| WildMatch::new(pattern)).collect();
+                let other = words.iter().filter(|word| !allowed.iter().any(|allowed| allowed.matches(word)));
+                let other: BTreeSet<String> = other.cloned().collect();
+                let breach = !other.is_empty();
+                (Quantity::Words(other), breach)
+            }
+            _ => return None,
+        };
+        let since = match measure.episode() {
+            EpisodeOf::Start => moment.or(Some(observation.started_at)),
+            EpisodeOf::Never | EpisodeOf::FirstSeen => None,
+        };
+        Some(assessment(policy, observation, measured, limit, breach, since, now))
+    };
+    measured(policy, observations).filter_map(assess).collect()
+}
+
+fn assessment<'a>(
+    policy: &'a Policy,
+    observation: &'a Observation,
+    measured: Quantity,
+    limit: Quantity,
+    breach: bool,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Assessment<'a> {
+    let (mode, exemption) = (*policy.mode.of(&observation.scopes), policy.exempt(observation, now));
+    Assessment { observation, measured, limit, breach, mode, exemption, since }
+}
+
+/// What the guardrail measures and is not switched off for.
+fn measured<'a>(policy: &'a Policy, observations: &'a [Observation]) -> impl Iterator<Item = &'a Observation> {
+    observations.iter().filter(|observation| {
+        policy.guardrail.measures(&observation.resource.kind) && *policy.mode.of(&observation.scopes) != Mode::Off
+    })
+}
+
+/// Counts together what shares a limit: all of one workgroup, or all of the sandbox but those with a limit of their
+/// own. Exempt ones do not count.
+fn groups<'a>(
+    policy: &'a Policy,
+    observations: &'a [Observation],
+    now: Timestamp,
+    sandbox: Option<&Sandbox>,
+) -> Vec<Group<'a>> {
+    let mut groups: BTreeMap<(LimitOf, String), Group<'a>> = BTreeMap::new();
+    for observation in measured(policy, observations).filter(|seen| policy.exempt(seen, now).is_none()) {
+        let (of, limit) = policy.limit.with_scope(&observation.scopes);
+        let counted_in = policy.guardrail.counted_in.map(|kind| (kind, observation.scopes.get(&kind)));
+        let (kind, id) = match (counted_in, of) {
+            (Some((kind, scope)), _) => (kind.as_str(), scope.cloned().unwrap_or_default()),
+            (None, Some((kind, scope))) => (kind.as_str(), scope.to_owned()),
+            (None, None) => ("sandbox", sandbox.map(|sandbox| sandbox.account.clone()).unwrap_or_default()),
+        };
+        let key = (of.map(|(kind, scope)| (kind, scope.to_owned())), id.clone());
+        let group = groups.entry(key).or_insert_with(|| Group {
+            resource: Resource { kind: kind.to_owned(), id },
+            limit: limit.clone(),
+            members: Vec::new(),
+        });
+        group.members.push(observation);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    for group in &mut groups {
+        group.members.sort_by(|a, b| (a.started_at, &a.resource.id).cmp(&(b.started_at, &b.resource.id)));
+    }
+    groups
+}
+
+/// The members of a group, each held against its place in it: the oldest up to the limit stay.
+fn rank<'a>(policy: &'a Policy, group: &Group<'a>, now: Timestamp) -> Vec<Assessment<'a>> {
+    let count = count_of(group);
+    let places = group.members.iter().zip(0_u64..).map(|(observation, place)| {
+        let beyond = Quantity::Count(place) >= group.limit;
+        let since = Some(observation.started_at);
+        assessment(policy, observation, count.clone(), group.limit.clone(), beyond, since, now)
+    });
+    places.collect()
+}
+
+fn count_of(group: &Group<'_>) -> Quantity {
+    Quantity::Count(u64::try_from(group.members.len()).unwrap_or(u64::MAX))
+}
+
 /// Holds observations against a policy: a finding for every level that is reached, the worst resources first.
 ///
 /// The order of the observations does not matter. A guardrail whose mode is off for a scope finds nothing there.
-/// Breaches past the belt are findings too, marked as held back.
+/// Breaches past the belt are findings too, marked as held back. For a count, the levels below the limit are findings
+/// of what is counted together, and each resource beyond the limit is a breach.
 pub fn judge(
     policy: &Policy,
     observations: &[Observation],
@@ -70,80 +217,160 @@ pub fn judge(
     now: Timestamp,
     belt: &mut Belt,
 ) -> Vec<Finding> {
-    let guardrail = policy.guardrail;
-    let mut findings = Vec::new();
-    for observation in observations {
-        let scope = observation.scope.as_deref();
-        let (limit, mode) = (policy.limit.of(scope), policy.mode.of(scope));
-        if mode == Mode::Off {
-            continue;
-        }
-        let measured = observation.measure(guardrail.measure, now);
-        let exemption = policy.exempt(observation, now);
-        for level in policy.levels.iter().rev().filter(|level| level.reached(measured, limit)) {
-            let id = Finding::id_of(guardrail, &observation.resource, level);
-            findings.push(Finding {
-                header: Header::new(id, sandbox, now),
-                guardrail: guardrail.id.to_owned(),
-                service: guardrail.service,
-                resource: observation.resource.clone(),
-                scope: observation.scope.clone(),
-                owner: observation.owner.clone(),
-                state: observation.state.clone(),
-                started_at: observation.started_at,
-                measure: guardrail.measure,
-                level,
-                limit,
-                measured,
-                mode,
-                exemption: exemption.map(str::to_owned),
-                held_back: false,
-                message: String::new(),
-            });
+    let counts = policy.guardrail.measure.kind() == MeasureKind::Count;
+    let mut findings = if counts {
+        groups(policy, observations, now, Some(sandbox))
+            .iter()
+            .flat_map(|group| nearing(policy, group, sandbox, now))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    for assessment in assess(policy, observations, now) {
+        for level in policy.levels.iter().rev().filter(|level| reached(policy, &assessment, *level)) {
+            findings.push(finding(policy, &assessment, level, sandbox, now));
         }
     }
     findings.sort_by_cached_key(|finding| {
-        (Reverse(over(finding)), finding.resource.id.clone(), Reverse(finding.level.percent))
+        // Among those counted together the newest is the worst.
+        let newest = counts.then_some(Reverse(finding.started_at));
+        (Reverse(over(finding)), newest, finding.resource.id.clone(), Reverse(finding.level.percent))
     });
     for finding in &mut findings {
         finding.held_back = finding.wants_action() && belt.holds_back(&finding.resource);
-        finding.message = describe(finding);
+        if let Some(consequence) = consequence(finding) {
+            finding.message.push_str(consequence.as_str());
+        }
     }
     findings
 }
 
+/// Whether an assessment reaches a level. The limit itself is reached by a breach and by nothing else.
+fn reached(policy: &Policy, assessment: &Assessment<'_>, level: Level) -> bool {
+    let Assessment { measured, limit, breach, .. } = assessment;
+    match (policy.guardrail.measure.kind(), level.percent) {
+        (_, 100) => *breach,
+        (MeasureKind::Time | MeasureKind::Size, _) => level.reached(measured, limit),
+        // Below its limit a count is a finding of the group, and words are allowed or not.
+        (MeasureKind::Count | MeasureKind::Words, _) => false,
+    }
+}
+
+fn finding(policy: &Policy, assessment: &Assessment<'_>, level: Level, sandbox: &Sandbox, now: Timestamp) -> Finding {
+    let Assessment { observation, measured, limit, mode, exemption, since, .. } = assessment;
+    let guardrail = policy.guardrail;
+    let Resource { kind, id } = &observation.resource;
+    let scope = guardrail.scopes.iter().find_map(|kind| observation.scopes.get(kind)).cloned();
+    // A workgroup is a scope itself, and not in itself.
+    let of = scope.as_ref().filter(|scope| *scope != id).map(|scope| format!(" in `{scope}`")).unwrap_or_default();
+    let percent = match guardrail.measure.kind() {
+        MeasureKind::Time | MeasureKind::Size => format!(" ({} % reached)", level.percent),
+        MeasureKind::Count | MeasureKind::Words => String::new(),
+    };
+    Finding {
+        header: Header::new(Finding::id_of(guardrail, &observation.resource, level, *since), sandbox, now),
+        guardrail: guardrail.id.to_owned(),
+        service: guardrail.service,
+        resource: observation.resource.clone(),
+        scope,
+        owner: observation.owner.clone(),
+        principal: None,
+        state: observation.state.clone(),
+        started_at: observation.started_at,
+        measure: guardrail.measure,
+        level,
+        episode: *since,
+        limit: limit.clone(),
+        measured: measured.clone(),
+        mode: *mode,
+        action: guardrail.action,
+        exemption: exemption.map(str::to_owned),
+        held_back: false,
+        message: format!("{kind} `{id}`{of} {}{percent}", assessment.sentence(policy)),
+    }
+}
+
+/// The findings of a group whose count nears its limit. It is told as a condition of the group, whose beginning the
+/// ledger remembers, because its members come and go while it lasts.
+fn nearing(policy: &Policy, group: &Group<'_>, sandbox: &Sandbox, now: Timestamp) -> Vec<Finding> {
+    let (guardrail, measured) = (policy.guardrail, count_of(group));
+    let Some(newest) = group.members.last() else { return Vec::new() };
+    let levels = policy.levels.iter().rev().filter(|level| level.percent < 100);
+    let levels = levels.filter(|level| level.reached(&measured, &group.limit));
+    let finding = |level: Level| Finding {
+        header: Header::new(Finding::id_of(guardrail, &group.resource, level, None), sandbox, now),
+        guardrail: guardrail.id.to_owned(),
+        service: guardrail.service,
+        resource: group.resource.clone(),
+        scope: None,
+        owner: None,
+        principal: None,
+        state: "counted".to_owned(),
+        started_at: newest.started_at,
+        measure: guardrail.measure,
+        level,
+        episode: None,
+        limit: group.limit.clone(),
+        measured: measured.clone(),
+        // Of all members it is the newest that goes past the limit first.
+        mode: *policy.mode.of(&newest.scopes),
+        action: ActionKind::Report,
+        exemption: None,
+        held_back: false,
+        message: format!(
+            "{} `{}` has {measured} {}, {} are allowed at once",
+            group.resource.kind,
+            group.resource.id,
+            plural(&newest.resource.kind),
+            group.limit
+        ),
+    };
+    levels.map(finding).collect()
+}
+
+/// `query` becomes `queries`, `cluster` `clusters`.
+fn plural(kind: &str) -> String {
+    kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"))
+}
+
 /// How far past its limit a finding is, in its smallest unit: what "worst first" means.
 fn over(finding: &Finding) -> i128 {
-    finding.measured.base_units() - finding.limit.base_units()
+    match &finding.measured {
+        Quantity::Words(words) => i128::try_from(words.len()).unwrap_or(i128::MAX),
+        measured => measured.base_units() - finding.limit.base_units(),
+    }
 }
 
-fn describe(finding: &Finding) -> String {
-    let Finding { resource, measured, limit, level, .. } = finding;
-    let scope = finding.scope.as_ref().map(|scope| format!(" in `{scope}`")).unwrap_or_default();
-    let subject = format!("{} `{}`{scope}", resource.kind, resource.id);
-    let reached = format!("has run {} of the {limit} allowed ({} % reached)", measured.brief(), level.percent);
-    let consequence = match (&finding.exemption, finding.mode) {
-        _ if level.percent < 100 => String::new(),
-        (Some(exemption), _) => format!("; exempt by `{exemption}`, not acted on"),
-        (None, Mode::Off | Mode::Observe) => "; observed only".to_owned(),
-        (None, Mode::Enforce) if finding.held_back => {
+/// What follows from a breach.
+fn consequence(finding: &Finding) -> Option<String> {
+    if finding.level.severity != Severity::Breach {
+        return None;
+    }
+    Some(match (&finding.exemption, finding.action, finding.mode) {
+        (Some(exemption), ..) => format!("; exempt by `{exemption}`, not acted on"),
+        (None, ActionKind::Report, _) => "; reported only".to_owned(),
+        (None, _, Mode::Off | Mode::Observe) => "; observed only".to_owned(),
+        (None, _, Mode::Enforce) if finding.held_back => {
             "; held back to the next run, this one has asked for all the actions it may".to_owned()
         }
-        (None, Mode::Enforce) => "; to be acted on".to_owned(),
-    };
-    format!("{subject} {reached}{consequence}")
+        (None, _, Mode::Enforce) => "; to be acted on".to_owned(),
+    })
 }
 
-/// The instant at which this observation becomes a breach that is acted on, or `None` when it never will:
-/// the mode does not enforce, an exemption covers it.
+/// The instant at which this observation becomes a breach that is acted on, or `None` when it never will by itself:
+/// no time is measured, the mode does not enforce, an exemption covers it.
 ///
 /// Notices are not worth waiting for, so the levels below the limit do not count.
 pub fn acts_at(policy: &Policy, observation: &Observation, now: Timestamp) -> Option<Timestamp> {
-    let scope = observation.scope.as_deref();
-    if policy.mode.of(scope) != Mode::Enforce || policy.exempt(observation, now).is_some() {
+    let guardrail = policy.guardrail;
+    let acted_on = guardrail.acts() && *policy.mode.of(&observation.scopes) == Mode::Enforce;
+    if !acted_on || !guardrail.measures(&observation.resource.kind) || policy.exempt(observation, now).is_some() {
         return None;
     }
-    match (policy.guardrail.measure, policy.limit.of(scope)) {
-        (Measure::ElapsedTime, Quantity::Duration(limit)) => observation.started_at.checked_add(limit).ok(),
+    match (guardrail.measure.kind(), policy.limit.of(&observation.scopes)) {
+        (MeasureKind::Time, Quantity::Duration(limit)) => {
+            observation.moment(guardrail.measure)?.checked_add(*limit).ok()
+        }
+        _ => None,
     }
 }

@@ -30,7 +30,7 @@ pub struct Level {
 
 impl Level {
     /// Whether `measured` has reached this level of `limit`. Exactly at the level counts.
-    pub fn reached(self, measured: Quantity, limit: Quantity) -> bool {
+    pub fn reached(self, measured: &Quantity, limit: &Quantity) -> bool {
         measured.base_units() * 100 >= limit.base_units() * i128::from(self.percent)
     }
 }
@@ -135,8 +135,8 @@ mod tests {
         let at = |nanos| Quantity::Duration(jiff::SignedDuration::from_nanos(nanos));
         let level = Level { percent: 75, severity: Severity::Notice };
         let boundary = 30 * 60 * 1_000_000_000 / 100 * 75;
-        assert!(!level.reached(at(boundary - 1), limit));
-        assert!(level.reached(at(boundary), limit));
-        assert!(level.reached(at(boundary + 1), limit));
+        assert!(!level.reached(&at(boundary - 1), &limit));
+        assert!(level.reached(&at(boundary), &limit));
+        assert!(level.reached(&at(boundary + 1), &limit));
     }
 }

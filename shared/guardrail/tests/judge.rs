@@ -1,4 +1,7 @@
-//! The judgement, by tables and by properties.
+//! The judgement of one guardrail through all that may be set for it, by tables and by properties.
+//!
+//! What each guardrail of the catalogue measures is held by `twins.rs`, counts by `counts.rs`, the other kinds of
+//! measurements by `measures.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +15,7 @@ use guardrail::catalogue::ATHENA_QUERY_RUNTIME;
 use guardrail::config::Parameter;
 use guardrail::judge::acts_at;
 use guardrail::{
-    Belt, Configuration, Finding, Level, Levels, Observation, Policy, Quantity, Resource, Sandbox, Severity, judge,
+    Belt, Configuration, Finding, Level, Levels, Observation, Policy, Quantity, Sandbox, ScopeKind, Severity, judge,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -37,13 +40,7 @@ fn policy(parameters: &[(&str, &str)]) -> Policy {
 }
 
 fn query(id: &str, workgroup: &str, started_at: i64) -> Observation {
-    Observation {
-        resource: Resource { kind: "query".into(), id: id.into() },
-        scope: Some(workgroup.into()),
-        owner: None,
-        state: "RUNNING".into(),
-        started_at: at(started_at),
-    }
+    Observation::new("query", id, "RUNNING", at(started_at)).within(ScopeKind::Workgroup, Some(workgroup))
 }
 
 fn find(policy: &Policy, observations: &[Observation], now: i64) -> Vec<Finding> {
@@ -110,6 +107,8 @@ fn an_exemption_of_an_owner_does_not_cover_what_has_no_known_owner() {
     assert!(find(&policy, &[query("q", "etl", 0)], 100)[0].wants_action());
     let owned = Observation { owner: Some("ana".into()), ..query("q", "etl", 0) };
     assert!(!find(&policy, &[owned], 100)[0].wants_action());
+    let tagged = query("q", "etl", 0).tagged([("owner", "ana"), ("cost-center", "7")]);
+    assert!(!find(&policy, &[tagged], 100)[0].wants_action());
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! In-memory stand-ins for the ports, with state to assert on and faults to inject. For tests only.
 //!
-//! What stands behind the ports, AWS itself, is stood in for by [`replay`].
+//! What stands behind the ports, AWS itself, is stood in for by [`replay`]; a whole service with a sandbox around it by
+//! [`service`].
 
+pub mod interrupted;
 pub mod replay;
+pub mod service;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use guardrail::catalogue::ATHENA_QUERY_RUNTIME;
-use guardrail::{Belt, Event, Finding, Levels, Mode, Observation, Policy, Quantity, Resource, Sandbox, judge};
+use guardrail::catalogue::{self, ATHENA_QUERY_RUNTIME};
+use guardrail::{Belt, Event, Finding, Levels, Measure, Mode, Observation, Policy, Quantity, ScopeKind, judge};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::bus::Bus;
 use crate::ledger::{Claim, Ledger, Recorded};
+use crate::owners::{Records, Trail};
 use crate::parameters::{ParameterStore, Stored};
 use crate::{CallError, CallErrorKind, Clock};
 
@@ -41,15 +46,19 @@ pub fn breach(query: &str, now: Timestamp) -> Finding {
     policy.levels = Levels::default();
     policy.limit.sandbox = Quantity::Duration(SignedDuration::from_secs(1));
     policy.mode.sandbox = Mode::Enforce;
-    let observation = Observation {
-        resource: Resource { kind: "query".to_owned(), id: query.to_owned() },
-        scope: Some("etl".to_owned()),
-        owner: None,
-        state: "RUNNING".to_owned(),
-        started_at: Timestamp::UNIX_EPOCH,
-    };
-    let sandbox = Sandbox { account: "111111111111".into(), region: "eu-west-1".into(), alias: "marketing".into() };
-    judge(&policy, &[observation], &sandbox, now, &mut Belt::new(1)).pop().expect("a finding")
+    let observation =
+        Observation::new("query", query, "RUNNING", Timestamp::UNIX_EPOCH).within(ScopeKind::Workgroup, Some("etl"));
+    judge(&policy, &[observation], &service::sandbox(), now, &mut Belt::new(1)).pop().expect("a finding")
+}
+
+/// The condition of a cluster that has a wrong instance type at `now`, to be acted on. Its episode is not yet told.
+#[expect(clippy::expect_used, reason = "the guardrail is in the catalogue, and a wrong instance type is found")]
+pub fn condition(cluster: &str, now: Timestamp) -> Finding {
+    let mut policy = Policy::default_of(catalogue::find("emr-instance-types").expect("a guardrail"));
+    policy.mode.sandbox = Mode::Enforce;
+    let observation = Observation::new("cluster", cluster, "RUNNING", Timestamp::UNIX_EPOCH)
+        .words(Measure::InstanceTypes, ["p4d.24xlarge"]);
+    judge(&policy, &[observation], &service::sandbox(), now, &mut Belt::new(1)).pop().expect("a finding")
 }
 
 /// A clock that jumps to whatever is waited for.
@@ -142,8 +151,17 @@ pub struct FakeLedger {
     /// Every entry by id.
     pub entries: Rc<RefCell<BTreeMap<String, Entry>>>,
     claims: Rc<RefCell<BTreeMap<String, (String, Timestamp)>>>,
+    episodes: Rc<RefCell<BTreeMap<String, Episode>>>,
     failures: Rc<Cell<usize>>,
     corrupt: Rc<RefCell<BTreeSet<String>>>,
+}
+
+/// A condition of the [`FakeLedger`].
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    began: Timestamp,
+    /// When it was last seen; nothing when it has ended.
+    seen: Option<Timestamp>,
 }
 
 /// One entry of the [`FakeLedger`].
@@ -155,6 +173,8 @@ pub struct Entry {
     pub recorded_at: Timestamp,
     /// Whether it waits to be published.
     pub pending: bool,
+    /// Whether its owner is still looked for.
+    pub unowned: bool,
 }
 
 impl FakeLedger {
@@ -192,7 +212,7 @@ impl FakeLedger {
 
     fn enter(&self, event: &Event, now: Timestamp) {
         self.corrupt.borrow_mut().remove(&event.header().id);
-        let entry = Entry { event: event.clone(), recorded_at: now, pending: true };
+        let entry = Entry { event: event.clone(), recorded_at: now, pending: true, unowned: false };
         self.entries.borrow_mut().insert(event.header().id.clone(), entry);
         self.claims.borrow_mut().remove(&event.header().id);
     }
@@ -219,8 +239,11 @@ impl Ledger for FakeLedger {
 
     async fn published(&self, event: &Event, _now: Timestamp) -> Result<(), CallError> {
         self.write()?;
-        if let Some(entry) = self.entries.borrow_mut().get_mut(&event.header().id) {
-            entry.pending &= entry.event.header().occurred_at != event.header().occurred_at;
+        if let Some(entry) = self.entries.borrow_mut().get_mut(&event.header().id)
+            && entry.event.header().occurred_at == event.header().occurred_at
+        {
+            entry.pending = false;
+            entry.unowned = event.awaits_owner();
         }
         Ok(())
     }
@@ -243,6 +266,48 @@ impl Ledger for FakeLedger {
         }
         claims.insert(claim.id.to_owned(), (claim.holder.to_owned(), claim.until));
         Ok(true)
+    }
+
+    async fn release(&self, claim: &Claim<'_>) -> Result<(), CallError> {
+        self.write()?;
+        let held = |(holder, _): &mut (String, Timestamp)| holder == claim.holder;
+        let mut claims = self.claims.borrow_mut();
+        if claims.get_mut(claim.id).is_some_and(held) {
+            claims.remove(claim.id);
+        }
+        Ok(())
+    }
+
+    async fn episode(&self, condition: &str, seen_since: Timestamp, now: Timestamp) -> Result<Timestamp, CallError> {
+        self.write()?;
+        let mut episodes = self.episodes.borrow_mut();
+        let known = episodes.get(condition).filter(|known| known.seen.is_some_and(|seen| seen >= seen_since));
+        let began = known.map_or(now, |known| known.began);
+        episodes.insert(condition.to_owned(), Episode { began, seen: Some(now) });
+        Ok(began)
+    }
+
+    async fn end_episode(&self, condition: &str) -> Result<(), CallError> {
+        self.write()?;
+        if let Some(episode) = self.episodes.borrow_mut().get_mut(condition) {
+            episode.seen = None;
+        }
+        Ok(())
+    }
+
+    async fn unowned(&self) -> Result<Vec<Finding>, CallError> {
+        let entries = self.entries.borrow();
+        let unowned = entries.values().filter(|entry| entry.unowned && !entry.pending);
+        let readable = unowned.filter_map(|entry| self.read(entry).ok());
+        Ok(readable.filter_map(|event| if let Event::Finding(f) = event { Some(f) } else { None }).collect())
+    }
+
+    async fn give_up_owner(&self, finding: &str) -> Result<(), CallError> {
+        self.write()?;
+        if let Some(entry) = self.entries.borrow_mut().get_mut(finding) {
+            entry.unowned = false;
+        }
+        Ok(())
     }
 }
 
@@ -277,5 +342,42 @@ impl Bus for FakeBus {
             }
         }
         failures
+    }
+}
+
+/// A CloudTrail that knows of these calls, and gives at most 50 of them, the newest first.
+#[derive(Clone, Debug, Default)]
+pub struct FakeTrail {
+    records: Rc<RefCell<Vec<(Timestamp, Value)>>>,
+    /// The names of the calls that were asked for, in order.
+    pub lookups: Rc<RefCell<Vec<String>>>,
+    failure: Rc<Cell<Option<CallErrorKind>>>,
+}
+
+impl FakeTrail {
+    /// Delivers the record of a call made at this time.
+    pub fn deliver(&self, at: Timestamp, record: Value) {
+        self.records.borrow_mut().push((at, record));
+    }
+
+    /// Lets every lookup fail like this from now on, or none.
+    pub fn fail(&self, kind: Option<CallErrorKind>) {
+        self.failure.set(kind);
+    }
+}
+
+impl Trail for FakeTrail {
+    async fn calls(&self, event_name: &str, from: Timestamp, until: Timestamp) -> Result<Records, CallError> {
+        self.lookups.borrow_mut().push(event_name.to_owned());
+        if let Some(kind) = self.failure.get() {
+            return Err(failed("cloudtrail:LookupEvents", kind));
+        }
+        let records = self.records.borrow();
+        let wanted =
+            records.iter().filter(|(at, record)| (from..=until).contains(at) && record["eventName"] == event_name);
+        let mut wanted: Vec<_> = wanted.collect();
+        wanted.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let records = wanted.iter().take(50).map(|(_, record)| record.clone()).collect();
+        Ok(Records { records, more: wanted.len() > 50 })
     }
 }

@@ -7,21 +7,26 @@
 pub mod aws;
 pub mod bus;
 pub mod clock;
+pub mod enforce;
 #[cfg(any(test, feature = "fakes"))]
 pub mod fakes;
 pub mod ledger;
 pub mod outbox;
+pub mod owners;
 pub mod parameters;
 pub mod problems;
+pub mod room;
 pub mod run;
 pub mod settings;
 pub mod telemetry;
 pub mod trigger;
 pub mod vigil;
+pub mod watch;
 
 pub use aws::Aws;
 pub use clock::{Clock, SystemClock};
 pub use outbox::Outbox;
+pub use owners::Owners;
 pub use parameters::Parameters;
 pub use problems::{CallError, CallErrorKind, Problems};
 pub use run::{Handler, Invocation, run};

@@ -4,7 +4,7 @@
 //! in between leaves an entry pending, and the next sweep publishes it again under the same id; whoever listens upserts
 //! by id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 use guardrail::{Event, Finding};
@@ -23,6 +23,12 @@ const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(50);
 /// How long the memory of what was reported is kept; the longest-lived resource is forgotten well before.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
+/// A condition that nobody has seen for this long has ended; that it lasts is noted anew well before.
+const EPISODE_GAP: SignedDuration = SignedDuration::from_hours(2);
+
+/// How often it is noted that a condition lasts.
+const EPISODE_NOTED: SignedDuration = SignedDuration::from_mins(30);
+
 /// How many ledger writes are under way at once.
 const WRITES_AT_ONCE: usize = 8;
 
@@ -35,6 +41,16 @@ pub struct Outbox<L, B> {
     reported: BTreeMap<String, Reported>,
     /// Until when each pulse, and each event told once, need not be tried. It only saves asking the ledger again.
     settled: BTreeMap<String, Timestamp>,
+    /// The conditions that last, by the id that their findings have without an episode.
+    episodes: BTreeMap<String, Episode>,
+}
+
+/// A condition that lasts.
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    began: Timestamp,
+    /// When the ledger was last told that it lasts.
+    noted: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +68,7 @@ impl Reported {
 impl<L: Ledger, B: Bus> Outbox<L, B> {
     /// An outbox over this ledger and this bus.
     pub fn new(ledger: L, bus: B) -> Self {
-        Self { ledger, bus, reported: BTreeMap::new(), settled: BTreeMap::new() }
+        Self { ledger, bus, reported: BTreeMap::new(), settled: BTreeMap::new(), episodes: BTreeMap::new() }
     }
 
     /// The ledger underneath.
@@ -67,9 +83,10 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
     ///
     /// # Errors
     /// What could not be recorded or published. It is found again, or is pending, at the next sweep.
-    pub async fn report(&mut self, findings: Vec<Finding>, now: Timestamp) -> Result<usize, Problems> {
+    pub async fn report(&mut self, mut findings: Vec<Finding>, now: Timestamp) -> Result<usize, Problems> {
         self.reported.retain(|_, reported| now.duration_since(reported.at) < REMEMBERED);
         let mut problems = Problems::default();
+        problems.keep(self.find_episodes(&mut findings, now).await);
         let mut new = 0;
         let mut events = Vec::new();
         let unseen = findings.into_iter().filter(|finding| {
@@ -92,16 +109,17 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
                     Reported::of(finding)
                 }
                 Some(Recorded::Known(known)) => {
-                    let known =
-                        if let Event::Finding(known) = *known { Reported::of(&known) } else { Reported::of(finding) };
-                    if asks_again(finding, known, now) {
-                        if problems.keep(self.ledger.supersede(event, now).await).is_none() {
+                    let Event::Finding(known) = *known else { continue };
+                    let reported = Reported::of(&known);
+                    if asks_again(finding, reported, now) {
+                        let again = Event::from(owned_like(finding.clone(), known));
+                        if problems.keep(self.ledger.supersede(&again, now).await).is_none() {
                             continue;
                         }
-                        events.push(event.clone());
+                        events.push(again);
                         Reported::of(finding)
                     } else {
-                        known
+                        reported
                     }
                 }
             };
@@ -109,6 +127,65 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
         }
         problems.keep(self.publish(events, now).await);
         problems.into_result().map(|()| new)
+    }
+
+    /// Puts findings into the episode of their condition; one whose episode cannot be told is left out and found again.
+    async fn find_episodes(&mut self, findings: &mut Vec<Finding>, now: Timestamp) -> Result<(), Problems> {
+        let unknown = |finding: &&Finding| {
+            let known = self.episodes.get(&finding.header.id);
+            finding.waits_for_episode() && known.is_none_or(|known| now.duration_since(known.noted) >= EPISODE_NOTED)
+        };
+        let unknown: Vec<String> = findings.iter().filter(unknown).map(|finding| finding.header.id.clone()).collect();
+        let (ledger, seen_since) = (&self.ledger, now.checked_sub(EPISODE_GAP).unwrap_or(now));
+        let began: Vec<_> = stream::iter(unknown)
+            .map(|condition| async move {
+                let began = ledger.episode(&format!("episode/{condition}"), seen_since, now).await;
+                (condition, began)
+            })
+            .buffered(WRITES_AT_ONCE)
+            .collect()
+            .await;
+        let mut problems = Problems::default();
+        for (condition, began) in began {
+            if let Some(began) = problems.keep(began) {
+                self.episodes.insert(condition, Episode { began, noted: now });
+            }
+        }
+        findings.retain_mut(|finding| {
+            if !finding.waits_for_episode() {
+                return true;
+            }
+            let episode = self.episodes.get(&finding.header.id);
+            episode.inspect(|episode| finding.begin_at(episode.began)).is_some()
+        });
+        problems.into_result()
+    }
+
+    /// Ends the episodes of these guardrails' conditions that were not found any more. `found` are the ids that the
+    /// findings have without an episode; call it only when everything was seen but the resources `unseen`, whose
+    /// conditions last.
+    ///
+    /// # Errors
+    /// When the ledger could not be told; it is told the next time.
+    pub async fn end_episodes(
+        &mut self,
+        guardrails: &[&str],
+        found: &BTreeSet<String>,
+        unseen: &BTreeSet<String>,
+    ) -> Result<(), Problems> {
+        let of = |condition: &str| condition.split('/').next().is_some_and(|id| guardrails.contains(&id));
+        let lasts = |condition: &String| {
+            found.contains(condition) || unseen.iter().any(|id| condition.contains(&format!("/{id}/")))
+        };
+        let ended = self.episodes.keys().filter(|condition| of(condition) && !lasts(condition));
+        let ended: Vec<String> = ended.cloned().collect();
+        let mut problems = Problems::default();
+        for condition in ended {
+            if problems.keep(self.ledger.end_episode(&format!("episode/{condition}")).await).is_some() {
+                self.episodes.remove(&condition);
+            }
+        }
+        problems.into_result()
     }
 
     /// Reports an event over whatever stands under its id.
@@ -202,6 +279,15 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
         }
         problems.into_result()
     }
+}
+
+/// The finding with the owner that is known already.
+fn owned_like(mut finding: Finding, known: Finding) -> Finding {
+    if finding.owner.is_none() {
+        finding.owner = known.owner;
+        finding.principal = known.principal;
+    }
+    finding
 }
 
 fn asks_again(finding: &Finding, reported: Reported, now: Timestamp) -> bool {

@@ -80,6 +80,9 @@ pub(crate) fn kind_of(code: &str, status: u16) -> CallErrorKind {
         CallErrorKind::Throttled
     } else if has("NotFound") {
         CallErrorKind::Missing
+    } else if has("Timeout") {
+        // Glue says so of its own delay with the status of a wrong request.
+        CallErrorKind::Unavailable
     } else if (400..500).contains(&status) {
         CallErrorKind::Invalid
     } else {
@@ -111,6 +114,16 @@ impl Problems {
     /// Fails with the problems, if there were any.
     pub fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    /// The first problem, if there were any.
+    pub fn into_first(self) -> Option<CallError> {
+        self.0.into_iter().next()
+    }
+
+    /// Whether a permission is missing among them, which trying again does not change.
+    pub fn denied(&self) -> bool {
+        self.0.iter().any(|problem| problem.kind == CallErrorKind::Denied)
     }
 
     /// The stable name of the worst problem, for Lambda's `errorType`.

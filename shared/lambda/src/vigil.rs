@@ -33,7 +33,7 @@ pub fn horizon(settings: &WatchSettings, start: Timestamp, deadline: Timestamp) 
 /// Keeps vigil until `horizon`, or until nothing is due before it.
 ///
 /// # Errors
-/// When a look still fails at the horizon; until then it is tried again.
+/// When a look still fails at the horizon; until then it is tried again. At once when a permission is missing.
 pub async fn keep(clock: &impl Clock, due: &mut impl Due, horizon: Timestamp) -> Result<(), Problems> {
     let mut last = Ok(());
     while let Some(next) = due.next().filter(|next| *next <= horizon) {
@@ -46,6 +46,9 @@ pub async fn keep(clock: &impl Clock, due: &mut impl Due, horizon: Timestamp) ->
             break;
         }
         last = due.look(now).await;
+        if last.as_ref().is_err_and(Problems::denied) {
+            break;
+        }
     }
     last
 }
@@ -60,6 +63,7 @@ mod tests {
         due: Vec<i64>,
         looks: Vec<i64>,
         failures: usize,
+        kind: CallErrorKind,
     }
 
     impl Due for Queue {
@@ -71,7 +75,7 @@ mod tests {
             self.looks.push(now.as_second());
             if self.failures > 0 {
                 self.failures -= 1;
-                let kind = CallErrorKind::Throttled;
+                let kind = self.kind;
                 return Err(
                     CallError { operation: "athena:BatchGetQueryExecution", kind, message: String::new() }.into()
                 );
@@ -82,8 +86,18 @@ mod tests {
     }
 
     fn check(due: &[i64], failures: usize, horizon: i64, looks: &[i64]) -> Result<(), Problems> {
+        check_failing(CallErrorKind::Throttled, due, failures, horizon, looks)
+    }
+
+    fn check_failing(
+        kind: CallErrorKind,
+        due: &[i64],
+        failures: usize,
+        horizon: i64,
+        looks: &[i64],
+    ) -> Result<(), Problems> {
         let clock = ManualClock::at("1970-01-01T00:01:40Z");
-        let mut queue = Queue { due: due.to_vec(), looks: vec![], failures };
+        let mut queue = Queue { due: due.to_vec(), looks: vec![], failures, kind };
         let kept = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(keep(
             &clock,
             &mut queue,
@@ -105,6 +119,11 @@ mod tests {
     fn a_failed_look_is_tried_again_until_the_horizon() {
         check(&[110], 2, 160, &[110, 111, 112]).unwrap();
         check(&[110], 99, 112, &[110, 111, 112]).unwrap_err();
+    }
+
+    #[test]
+    fn a_missing_permission_ends_it_at_once() {
+        check_failing(CallErrorKind::Denied, &[110, 120], 99, 160, &[110]).unwrap_err();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Parameters: those of the templates explain themselves, and those in Parameter Store begin as the catalogue says.
 
-use guardrail::catalogue::CATALOGUE;
+use guardrail::catalogue;
 use guardrail::config::{Parameter, Setting};
 use guardrail::{Guardrail, Levels};
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn a_new_sandbox_observes_keeps_vigil_and_runs_on_arm() {
 fn parameter_store_begins_with_the_defaults_of_the_catalogue() {
     let sandbox = Template::sandbox();
     let mut faults = Vec::new();
-    for guardrail in CATALOGUE {
+    for guardrail in catalogue::all() {
         for setting in SETTINGS {
             let parameter = parameter_of(guardrail, setting);
             let name = format!("{}/{setting}", guardrail.parameter_path());
@@ -73,7 +73,7 @@ fn parameter_store_begins_with_the_defaults_of_the_catalogue() {
             }
             let default = sandbox.at(&format!("/Parameters/{parameter}/Default")).as_str().unwrap_or_default();
             let expected = match *setting {
-                "limit" => Setting::Limit(guardrail.default_limit),
+                "limit" => Setting::Limit(guardrail.default_limit.quantity()),
                 "levels" => Setting::Levels(Levels::new(guardrail.default_levels).unwrap()),
                 _ => Setting::Mode(guardrail.default_mode),
             };
@@ -85,8 +85,7 @@ fn parameter_store_begins_with_the_defaults_of_the_catalogue() {
             }
         }
     }
-    let names = CATALOGUE
-        .iter()
+    let names = catalogue::all()
         .flat_map(|guardrail| SETTINGS.iter().map(|setting| parameter_of(guardrail, setting) + "Parameter"));
     let stored = sandbox.resources("AWS::SSM::Parameter").map(|(id, _)| id);
     faults.extend(differences(("infra/sandbox.yaml", stored), ("what the catalogue needs", names.collect::<Vec<_>>())));
@@ -110,7 +109,7 @@ enum Fate {
 fn check(setting: &str, fates: &[(Fate, &[&str])]) {
     let sandbox = Template::sandbox();
     let mut faults = Vec::new();
-    for guardrail in CATALOGUE {
+    for guardrail in catalogue::all() {
         let parameter = parameter_of(guardrail, setting);
         let definition = sandbox.at(&format!("/Parameters/{parameter}"));
         let pattern = definition["AllowedPattern"].as_str().map(|pattern| fancy_regex::Regex::new(pattern).unwrap());

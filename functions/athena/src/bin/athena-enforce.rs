@@ -1,9 +1,10 @@
-//! `athena-enforce`: stops Athena queries that are over their limit, after looking again. See `athena::enforce`.
+//! `athena-enforce`: stops Athena queries that are over their limit, after looking again. See `athena::stop`.
 
-use athena::enforce::Enforce;
 use athena::queries::Athena;
+use athena::stop::Stopper;
 use guardrail::Service;
 use lambda::bus::EventBus;
+use lambda::enforce::Enforce;
 use lambda::ledger::LedgerTable;
 use lambda::parameters::ParameterStoreClient;
 use lambda::settings::{SandboxSettings, process_environment};
@@ -17,7 +18,7 @@ async fn main() -> Result<(), lambda::run::Error> {
     let SandboxSettings { sandbox, bus, ledger } = environment.finish(settings)?;
     let aws = Aws::from_environment()?;
     lambda::run(Enforce {
-        queries: Athena::new(&aws),
+        act: Stopper::new(Athena::new(&aws), SystemClock),
         parameters: Parameters::new(ParameterStoreClient::new(&aws), Service::Athena),
         outbox: Outbox::new(LedgerTable::new(&aws, ledger), EventBus::new(&aws, bus)),
         clock: SystemClock,

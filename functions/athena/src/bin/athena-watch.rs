@@ -1,13 +1,15 @@
-//! `athena-watch`: looks at Athena's queries and reports those at or over a level of their limit. See `athena::watch`.
+//! `athena-watch`: looks at Athena and reports what is at or over a level of its limit. See `athena::observe`.
 
+use athena::observe::Observer;
 use athena::queries::Athena;
-use athena::watch::{Memory, Watch};
 use guardrail::Service;
 use lambda::bus::EventBus;
 use lambda::ledger::LedgerTable;
+use lambda::owners::CloudTrail;
 use lambda::parameters::ParameterStoreClient;
 use lambda::settings::{SandboxSettings, WatchSettings, process_environment};
-use lambda::{Aws, Outbox, Parameters, SystemClock, telemetry};
+use lambda::watch::Watch;
+use lambda::{Aws, Outbox, Owners, Parameters, SystemClock, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::run::Error> {
@@ -17,14 +19,15 @@ async fn main() -> Result<(), lambda::run::Error> {
     let (SandboxSettings { sandbox, bus, ledger }, settings) = environment.finish(sandbox.zip(watch))?;
     let aws = Aws::from_environment()?;
     lambda::run(Watch {
-        queries: Athena::new(&aws),
+        function: athena::watch::FUNCTION,
+        sight: Observer::new(Athena::new(&aws), SystemClock),
         parameters: Parameters::new(ParameterStoreClient::new(&aws), Service::Athena),
         outbox: Outbox::new(LedgerTable::new(&aws, ledger), EventBus::new(&aws, bus)),
+        owners: Owners::new(CloudTrail::new(&aws), Service::Athena),
         clock: SystemClock,
         calls: aws.calls(),
         sandbox,
         settings,
-        memory: Memory::default(),
     })
     .await
 }

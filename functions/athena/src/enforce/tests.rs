@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use guardrail::Service;
+use guardrail::{Event, Outcome, Service};
 use jiff::SignedDuration;
+use lambda::enforce::Enforce;
 use lambda::fakes::{FakeBus, FakeLedger, FakeParameters, ManualClock, block_on};
+use lambda::ledger::{Claim, Ledger};
+use lambda::{CallErrorKind, Clock, Handler, Invocation, Outbox, Parameters, Problems};
 use serde_json::Value;
 
-use super::*;
 use crate::fakes::{FakeAthena, LIMIT, MODE, sandbox};
+use crate::stop::Stopper;
 
 const QUERY: &str = "0d5c1a3b-7f43-4b0e-8a1d-2f6f1c9e0a01";
 
@@ -32,9 +35,9 @@ impl Stage {
     }
 
     /// Another run of the function: it remembers nothing.
-    fn function(&self) -> Enforce<FakeAthena, FakeParameters, FakeLedger, FakeBus, ManualClock> {
+    fn function(&self) -> Enforce<Stopper<FakeAthena, ManualClock>, FakeParameters, FakeLedger, FakeBus, ManualClock> {
         Enforce {
-            queries: self.athena.clone(),
+            act: Stopper::new(self.athena.clone(), self.clock.clone()),
             parameters: Parameters::new(self.parameters.clone(), Service::Athena),
             outbox: Outbox::new(self.ledger.clone(), self.bus.clone()),
             clock: self.clock.clone(),
@@ -90,7 +93,7 @@ fn exactly_at_the_limit_is_a_breach_and_just_below_is_not() {
     check(&stage, 1, Outcome::Done, "the query was stopped: it has run 10m of the 10m allowed");
     let stage = Stage::new();
     stage.athena.query("etl", QUERY, 599, None);
-    check(&stage, 0, Outcome::Refused, "the query is below its limit: it has run 9m 59s of the 10m allowed");
+    check(&stage, 0, Outcome::Refused, "the query is within its limit: it has run 9m 59s of the 10m allowed");
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_limit_raised_since_the_finding_spares_the_query() {
     let stage = Stage::new();
     stage.athena.query("etl", QUERY, 601, None);
     stage.parameters.put(&format!("{LIMIT}/etl"), "1h");
-    check(&stage, 0, Outcome::Refused, "the query is below its limit: it has run 10m 1s of the 1h allowed");
+    check(&stage, 0, Outcome::Refused, "the query is within its limit: it has run 10m 1s of the 1h allowed");
 }
 
 #[test]
@@ -109,12 +112,13 @@ fn exempt_observed_and_ended_queries_are_spared_and_it_is_said_why() {
     stage.parameters.put("/sandbox-guardrails/exemptions/year-end", exemption);
     check(&stage, 0, Outcome::Exempt, "exemption `year-end` covers the query; it has run 10m 1s of the 10m allowed");
 
-    for mode in ["observe", "off"] {
+    let modes =
+        [("observe", "the mode is `observe`; it has run 10m 1s of the 10m allowed"), ("off", "the mode is `off`")];
+    for (mode, reason) in modes {
         let stage = Stage::new();
         stage.athena.query("etl", QUERY, 601, None);
         stage.parameters.put(MODE, mode);
-        let reason = format!("the mode is `{mode}`; it has run 10m 1s of the 10m allowed");
-        check(&stage, 0, Outcome::ObservedOnly, &reason);
+        check(&stage, 0, Outcome::ObservedOnly, reason);
     }
 
     let stage = Stage::new();
@@ -181,7 +185,7 @@ fn a_stop_without_effect_is_a_failure() {
     stage.athena.query("etl", QUERY, 601, None);
     stage.athena.ignore_stop();
     let problems = stage.handle("breach").unwrap_err();
-    assert!(problems.to_string().contains("has not ended after 20 s"), "{problems}");
+    assert!(problems.to_string().contains("was told to end and has not after 20 s"), "{problems}");
     assert_eq!(stage.outcomes(), [Outcome::Failed]);
 }
 
@@ -221,4 +225,40 @@ fn a_mode_changed_to_enforce_is_obeyed_when_the_breach_is_asked_again() {
     stage.parameters.put(MODE, "enforce");
     stage.handle("breach").unwrap();
     assert_eq!(stage.outcomes(), [Outcome::ObservedOnly, Outcome::Done]);
+}
+
+#[test]
+fn beyond_a_workgroups_cap_the_newest_are_stopped_and_the_oldest_stay() {
+    let stage = Stage::new();
+    let guardrail = "athena-concurrent-queries";
+    stage.parameters.put(&format!("/sandbox-guardrails/athena/{guardrail}/limit"), "2");
+    stage.parameters.put(&format!("/sandbox-guardrails/athena/{guardrail}/mode"), "enforce");
+    for (id, age) in [("oldest", 50), ("second", 40), ("third", 30), ("newest", 20)] {
+        stage.athena.query("etl", id, age, None);
+    }
+    stage.athena.query("adhoc", "elsewhere", 10, None);
+    let ask = |id: &str| {
+        let mut invocation = stage.invocation("breach");
+        invocation.event["detail"]["guardrail"] = guardrail.into();
+        invocation.event["detail"]["resource"]["id"] = id.into();
+        block_on(stage.function().handle(invocation)).unwrap();
+    };
+    ["newest", "oldest", "third", "second", "elsewhere"].into_iter().for_each(ask);
+    let stops = ["oldest", "second", "third", "newest", "elsewhere"].map(|id| stage.athena.stops(id));
+    assert_eq!(stops, [0, 0, 1, 1, 0]);
+    let reasons: Vec<String> = stage.bus.events.borrow().iter().map(reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            "the query was stopped: it is one of 4 where 2 are allowed, and newer than the 2 that stay",
+            "the query is within its limit: it is one of 3 where 2 are allowed, and among those that stay",
+            "the query was stopped: it is one of 3 where 2 are allowed, and newer than the 2 that stay",
+            "the query is within its limit: it is one of 2 where 2 are allowed, and among those that stay",
+            "the query is within its limit: it is one of 1 where 2 are allowed, and among those that stay",
+        ]
+    );
+}
+
+fn reason(event: &Event) -> String {
+    if let Event::Action(action) = event { action.reason.clone() } else { panic!("{event:?}") }
 }

@@ -96,6 +96,7 @@ fn check_state(state: &str, ended: bool) {
         state: state.to_owned(),
         ended,
         submitted_at: SUBMITTED.parse().unwrap(),
+        scanned: Some(397_917_982_675),
     };
     let batch = Batch { queries: vec![query], ..Batch::default() };
     assert_eq!(block_on(athena.get(&ids(&["q1"]))), Ok(batch), "{state}");
@@ -213,4 +214,35 @@ fn a_page_of_workgroups_that_fails_fails_the_whole() {
         Answer::error(400, "AccessDeniedException", &Value::Null),
     ]);
     assert_eq!(block_on(athena.workgroups()).unwrap_err().kind, CallErrorKind::Denied);
+}
+
+/// What is read of a workgroup with these settings.
+fn check_workgroup(settings: Value, enforced: bool, cutoff: Option<u64>) {
+    let mut workgroup = json!({"Name": "etl", "State": "ENABLED", "CreationTime": 1_763_719_200.123});
+    if !settings.is_null() {
+        workgroup["Configuration"] = settings;
+    }
+    let (athena, replay) = athena([Answer::ok(&json!({"WorkGroup": workgroup}))]);
+    let (name, state) = ("etl".to_owned(), "ENABLED".to_owned());
+    let created_at = Some(SUBMITTED.parse().unwrap());
+    assert_eq!(block_on(athena.workgroup("etl")), Ok(Some(Workgroup { name, state, created_at, enforced, cutoff })));
+    assert_eq!(replay.requests(), [request("GetWorkGroup", json!({"WorkGroup": "etl"}))]);
+}
+
+#[test]
+fn settings_of_a_workgroup_are_read_and_hold_unless_they_say_otherwise() {
+    check_workgroup(Value::Null, true, None);
+    check_workgroup(json!({}), true, None);
+    check_workgroup(json!({"EnforceWorkGroupConfiguration": false}), false, None);
+    let strict = json!({"EnforceWorkGroupConfiguration": true, "BytesScannedCutoffPerQuery": 10_000_000});
+    check_workgroup(strict, true, Some(10_000_000));
+}
+
+#[test]
+fn a_workgroup_that_has_gone_is_no_failure_and_one_that_cannot_be_read_is() {
+    let gone = Answer::error(400, "InvalidRequestException", &json!({"Message": "WorkGroup is not found."}));
+    assert_eq!(block_on(athena([gone]).0.workgroup("etl")), Ok(None));
+    let denied = Answer::error(400, "AccessDeniedException", &json!({}));
+    let problem = block_on(athena([denied]).0.workgroup("etl")).unwrap_err();
+    assert_eq!((problem.operation, problem.kind), ("athena:GetWorkGroup", CallErrorKind::Denied));
 }

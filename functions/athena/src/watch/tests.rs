@@ -3,14 +3,21 @@
 use std::cell::RefCell;
 
 use guardrail::{Event, Service};
-use lambda::CallErrorKind;
-use lambda::fakes::{FakeBus, FakeLedger, FakeParameters, ManualClock, block_on, failed};
+use jiff::{SignedDuration, Timestamp};
+use lambda::aws::CallCounter;
+use lambda::fakes::{FakeBus, FakeLedger, FakeParameters, FakeTrail, ManualClock, block_on, failed};
+use lambda::settings::WatchSettings;
+use lambda::watch::Watch;
+use lambda::{CallErrorKind, Clock, Handler, Invocation, Outbox, Owners, Parameters, Problems};
 use serde_json::Value;
 
-use super::*;
+use super::FUNCTION;
 use crate::fakes::{FakeAthena, LIMIT, MODE, sandbox};
+use crate::observe::Observer;
 
 const START: &str = "2026-11-21T12:00:00Z";
+
+type Function = Watch<Observer<FakeAthena, ManualClock>, FakeParameters, FakeLedger, FakeBus, FakeTrail, ManualClock>;
 
 /// A sandbox with one workgroup `etl`, a limit of ten minutes, enforced.
 struct Stage {
@@ -19,7 +26,7 @@ struct Stage {
     parameters: FakeParameters,
     ledger: FakeLedger,
     bus: FakeBus,
-    watch: RefCell<Watch<FakeAthena, FakeParameters, FakeLedger, FakeBus, ManualClock>>,
+    watch: RefCell<Function>,
 }
 
 impl Stage {
@@ -35,14 +42,15 @@ impl Stage {
         parameters.put(LIMIT, "10m");
         parameters.put(MODE, "enforce");
         let watch = RefCell::new(Watch {
-            queries: athena.clone(),
+            function: FUNCTION,
+            sight: Observer::new(athena.clone(), clock.clone()),
             parameters: Parameters::new(parameters.clone(), Service::Athena),
             outbox: Outbox::new(ledger.clone(), bus.clone()),
+            owners: Owners::new(FakeTrail::default(), Service::Athena),
             clock: clock.clone(),
             calls: CallCounter::default(),
             sandbox: sandbox(),
             settings: WatchSettings { sweep_interval: SignedDuration::from_secs(60), vigil },
-            memory: Memory::default(),
         });
         Self { clock, athena, parameters, ledger, bus, watch }
     }
@@ -50,7 +58,7 @@ impl Stage {
     /// The same sandbox seen by a function that has just started.
     fn cold_start(&self) {
         let mut watch = self.watch.borrow_mut();
-        watch.memory = Memory::default();
+        watch.sight = Observer::new(self.athena.clone(), self.clock.clone());
         watch.outbox = Outbox::new(self.ledger.clone(), self.bus.clone());
         watch.parameters = Parameters::new(self.parameters.clone(), Service::Athena);
     }
@@ -66,6 +74,13 @@ impl Stage {
         self.handle(sample("sweep"))
     }
 
+    /// A sweep that teaches the function what there is, and ends at once.
+    fn sweep_without_vigil(&self) {
+        self.watch.borrow_mut().settings.vigil = false;
+        self.sweep().unwrap();
+        self.watch.borrow_mut().settings.vigil = true;
+    }
+
     fn wait(&self, seconds: i64) {
         self.clock.set(self.clock.now() + SignedDuration::from_secs(seconds));
     }
@@ -75,6 +90,16 @@ impl Stage {
         let ids = self.bus.ids();
         let prefix = "athena-query-runtime/";
         ids.iter().filter_map(|id| id.strip_prefix(prefix)).map(str::to_owned).collect()
+    }
+
+    /// The findings of another guardrail published, as `resource/level[/episode]`, in order.
+    fn found_of(&self, guardrail: &str) -> Vec<String> {
+        let prefix = format!("{guardrail}/");
+        self.bus.ids().iter().filter_map(|id| id.strip_prefix(&prefix)).map(str::to_owned).collect()
+    }
+
+    fn set(&self, guardrail: &str, setting: &str, value: &str) {
+        self.parameters.put(&format!("/sandbox-guardrails/athena/{guardrail}/{setting}"), value);
     }
 
     /// Runs something and gives the calls to Athena it made, as (lists, gets).
@@ -213,12 +238,12 @@ fn a_changed_parameter_is_in_force_at_once() {
 fn a_cold_sweep_pages_to_the_horizon_and_a_warm_one_only_to_what_is_new() {
     let stage = Stage::with_vigil(false);
     for n in 0..10_000 {
-        // One every ten seconds: the newest 3,600 lie within the ten hours that a query can live.
+        // One every ten seconds: the newest 3,600 lie within the ten hours that a query can live, 4,320 within this day.
         let age = 10 * n;
         stage.athena.query("etl", &format!("past-{n}"), age, if n < 40 { None } else { Some(-age / 2) });
     }
     let (lists, gets) = stage.calls(|| stage.sweep().unwrap());
-    assert!(lists <= 75 && gets <= 74, "{lists} lists and {gets} gets for 3,600 of 10,000 queries");
+    assert!(lists <= 88 && gets <= 87, "{lists} lists and {gets} gets for 4,320 of 10,000 queries");
     assert_eq!(stage.calls(|| stage.sweep().unwrap()), (1, 1));
     for n in 0..30 {
         stage.athena.query("etl", &format!("new-{n}"), 0, None);
@@ -393,13 +418,112 @@ fn a_look_that_fails_during_a_vigil_is_tried_again_at_once() {
     let stage = Stage::new();
     stage.athena.query("etl", "q", 590, None);
     // The function knows the query already, so the first fault hits the sweep and the second the vigil.
-    block_on(async {
-        let known = stage.athena.get(&["q".to_owned()]).await.unwrap();
-        stage.watch.borrow_mut().memory.learn(known, stage.clock.now());
-    });
+    stage.sweep_without_vigil();
     stage.athena.fail("athena:BatchGetQueryExecution", CallErrorKind::Throttled, 2);
     let problems = stage.sweep();
     assert_eq!(problems, Err(failed("athena:BatchGetQueryExecution", CallErrorKind::Throttled).into()));
     assert!(stage.found().contains(&"q/100".to_owned()));
     assert_eq!(stage.clock.now(), START.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(11));
+}
+
+#[test]
+fn only_the_time_of_queries_that_still_wait_is_queue_time() {
+    let stage = Stage::with_vigil(false);
+    for id in ["waits", "runs"] {
+        stage.athena.query("etl", id, 16 * 60, None);
+    }
+    stage.athena.queued("waits");
+    stage.sweep().unwrap();
+    assert_eq!(stage.found_of("athena-query-queue-time"), ["waits/100", "waits/95", "waits/75"]);
+}
+
+#[test]
+fn what_a_query_scans_is_measured_while_it_runs() {
+    let stage = Stage::with_vigil(false);
+    stage.set("athena-query-bytes-scanned", "limit", "1 TB");
+    for (id, bytes) in [("at", 1_000_000_000_000), ("over", 1_000_000_000_001), ("half", 500_000_000_000)] {
+        stage.athena.query("etl", id, 60, None);
+        stage.athena.scanned(id, bytes);
+    }
+    stage.sweep().unwrap();
+    assert_eq!(
+        stage.found_of("athena-query-bytes-scanned"),
+        ["over/100", "over/95", "over/75", "at/95", "at/75"],
+        "what is at its limit is allowed"
+    );
+}
+
+#[test]
+fn the_newest_queries_beyond_a_workgroups_cap_are_breaches() {
+    let stage = Stage::with_vigil(false);
+    stage.set("athena-concurrent-queries", "limit", "2");
+    stage.set("athena-concurrent-queries", "levels", "50,100");
+    for (id, age) in [("oldest", 50), ("second", 40), ("third", 30), ("newest", 20)] {
+        stage.athena.query("etl", id, age, None);
+    }
+    stage.athena.query("adhoc", "alone", 10, None);
+    let now = stage.clock.now();
+    stage.sweep().unwrap();
+    let began = |age: i64| now - SignedDuration::from_secs(age);
+    let expected = [
+        format!("etl/50/{now}"),
+        format!("newest/100/{}", began(20)),
+        format!("third/100/{}", began(30)),
+        format!("adhoc/50/{now}"),
+    ];
+    assert_eq!(stage.found_of("athena-concurrent-queries"), expected);
+}
+
+#[test]
+fn a_days_bytes_are_those_of_every_query_since_midnight_and_of_no_other() {
+    let stage = Stage::with_vigil(false);
+    stage.set("athena-workgroup-daily-bytes", "limit", "1 TB");
+    // Twelve hours after midnight: what ended today, what still runs, and what ran yesterday.
+    for (id, age, ends) in
+        [("ended", 11 * 3600, Some(-3600)), ("runs", 60, None), ("yesterday", 13 * 3600, Some(-7200))]
+    {
+        stage.athena.query("etl", id, age, ends);
+        stage.athena.scanned(id, 400_000_000_000);
+    }
+    stage.sweep().unwrap();
+    let midnight = "2026-11-21T00:00:00Z";
+    assert_eq!(stage.found_of("athena-workgroup-daily-bytes"), [format!("etl/75/{midnight}")]);
+    stage.athena.scanned("runs", 600_000_000_001);
+    stage.wait(60);
+    stage.sweep().unwrap();
+    // The same bytes are counted once, however often they are seen, also when the function has just started.
+    stage.wait(60);
+    stage.cold_start();
+    stage.sweep().unwrap();
+    assert_eq!(
+        stage.found_of("athena-workgroup-daily-bytes"),
+        [format!("etl/75/{midnight}"), format!("etl/100/{midnight}"), format!("etl/95/{midnight}")]
+    );
+    // A new day begins with nothing.
+    stage.wait(13 * 3600);
+    stage.sweep().unwrap();
+    assert_eq!(stage.found_of("athena-workgroup-daily-bytes").len(), 3);
+}
+
+#[test]
+fn loose_settings_of_a_workgroup_are_a_finding_for_each_time_they_are_loose() {
+    let stage = Stage::with_vigil(false);
+    stage.athena.loosen("etl", true);
+    let began = stage.clock.now();
+    stage.sweep().unwrap();
+    stage.wait(60);
+    stage.sweep().unwrap();
+    for guardrail in ["athena-workgroup-configuration", "athena-workgroup-cutoff"] {
+        assert_eq!(stage.found_of(guardrail), [format!("etl/100/{began}")]);
+    }
+    // Settings are read again every quarter of an hour.
+    stage.athena.loosen("etl", false);
+    stage.wait(15 * 60);
+    stage.sweep().unwrap();
+    stage.athena.loosen("etl", true);
+    stage.wait(15 * 60);
+    stage.sweep().unwrap();
+    let again = stage.clock.now();
+    assert_eq!(stage.found_of("athena-workgroup-cutoff"), [format!("etl/100/{began}"), format!("etl/100/{again}")]);
+    assert_eq!(stage.athena.count("athena:GetWorkGroup"), 3);
 }

@@ -129,6 +129,35 @@ fn each_report_becomes_its_row() {
 }
 
 #[test]
+fn an_owner_that_follows_later_is_in_the_row_whichever_comes_first() {
+    let first = sample("finding");
+    let mut owned = sample("finding");
+    owned["detail"]["occurred_at"] = json!("2026-11-20T09:33:00Z");
+    owned["detail"]["owner"] = json!("ana");
+    for events in [[first.clone(), owned.clone()], [owned, first]] {
+        let mut run = Run::at(NOW);
+        for event in events {
+            run.handle(event).unwrap();
+        }
+        let rows = run.rows();
+        let [row] = rows.values().collect::<Vec<_>>()[..] else { panic!("{rows:?}") };
+        assert_eq!(row["owner"], Cell::Text("ana".to_owned()));
+    }
+}
+
+#[test]
+fn each_episode_of_a_condition_has_a_row_of_its_own() {
+    let mut run = Run::at(NOW);
+    for began in ["2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z"] {
+        let mut event = sample("finding");
+        event["detail"]["id"] = json!(format!("emr-instance-types/j-1/100/{began}"));
+        event["detail"]["episode"] = json!(began);
+        run.handle(event).unwrap();
+    }
+    assert_eq!(run.rows().len(), 2);
+}
+
+#[test]
 fn samples_of_reports_are_what_a_sandbox_sends() {
     for name in ["finding", "action", "heartbeat", "configuration-rejected", "forged-account"] {
         let event = sample(name);

@@ -81,6 +81,23 @@ fn what_is_absent_is_taken_out_of_the_row() {
 }
 
 #[test]
+fn a_finding_names_its_owner_and_its_episode_where_it_has_them() {
+    let row = row_of(sample("finding")).unwrap();
+    for name in ["owner", "principal", "episode"] {
+        assert_eq!(attribute(&row, name), None, "{name}");
+    }
+    let arn = "arn:aws:sts::111111111111:assumed-role/DataScientist/ana";
+    for (name, value, cell) in [
+        ("owner", json!("ana"), Cell::Text("ana".to_owned())),
+        ("principal", json!(arn), Cell::Text(arn.to_owned())),
+        ("episode", json!("2026-11-20T09:00:00Z"), Cell::Number(1_795_165_200_000)),
+    ] {
+        let row = row_of(changed("finding", &format!("/detail/{name}"), value)).unwrap();
+        assert_eq!(attribute(&row, name), Some(cell), "{name}");
+    }
+}
+
+#[test]
 fn a_failure_says_what_lambda_knows() {
     let check = |payload: Value, error_type: &str, message: &str| {
         let row = row_of(changed("function-failed", "/detail/responsePayload", payload.clone())).unwrap();

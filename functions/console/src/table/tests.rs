@@ -75,7 +75,9 @@ async fn a_row_is_written_under_the_condition_that_it_is_newer() {
 #[tokio::test]
 async fn what_an_older_state_had_and_this_one_has_not_is_removed() {
     let rule = mock!(Client::update_item)
-        .match_requests(|request| request.update_expression().unwrap().ends_with(" REMOVE #owner, #exemption"))
+        .match_requests(|request| {
+            request.update_expression().unwrap().ends_with(" REMOVE #owner, #principal, #episode, #exemption")
+        })
         .then_output(|| UpdateItemOutput::builder().build());
     assert_eq!(table(&rule).upsert(&row("finding")).await, Ok(true));
 }

@@ -98,19 +98,38 @@ fn an_event_supersedes_only_an_older_one() {
     assert_eq!(block_on(ledger.supersede(&event(), at(NOW))), Ok(()), "a newer one stays");
 }
 
-#[test]
-fn only_the_state_that_was_published_leaves_the_outbox() {
+/// What is asked when this event has been published: `update` is what becomes of its place in the outbox.
+fn check_published(event: &Event, update: &str, outbox: Value) {
     let (ledger, requests) = ledger([done(), refused(json!({}))]);
-    assert_eq!(block_on(ledger.published(&event(), at(NOW))), Ok(()));
+    assert_eq!(block_on(ledger.published(event, at(NOW))), Ok(()));
+    let mut values = json!({":now": {"N": "1763719200000"}, ":occurred_at": {"N": "1763719195000"}});
+    values.as_object_mut().unwrap().extend(outbox.as_object().unwrap().clone());
     let update = json!({
         "TableName": "ledger",
-        "Key": {"id": {"S": ID}},
-        "UpdateExpression": "REMOVE outbox SET published_at = :now",
+        "Key": {"id": {"S": event.header().id}},
+        "UpdateExpression": update,
         "ConditionExpression": "occurred_at = :occurred_at",
-        "ExpressionAttributeValues": {":now": {"N": "1763719200000"}, ":occurred_at": {"N": "1763719195000"}},
+        "ExpressionAttributeValues": values,
     });
     assert_eq!(requests(), [("UpdateItem".to_owned(), update)]);
-    assert_eq!(block_on(ledger.published(&event(), at(NOW))), Ok(()), "another state is in the outbox by now");
+    assert_eq!(block_on(ledger.published(event, at(NOW))), Ok(()), "another state is in the outbox by now");
+}
+
+#[test]
+fn only_the_state_that_was_published_leaves_the_outbox() {
+    let mut owned = breach("q1", at(NOW - 5));
+    owned.owner = Some("jo".to_owned());
+    check_published(&owned.into(), "REMOVE outbox SET published_at = :now", json!({}));
+    // Nobody creates a sandbox by a call that CloudTrail tells of.
+    let mut of_group = breach("q1", at(NOW - 5));
+    of_group.resource.kind = "sandbox".to_owned();
+    check_published(&of_group.into(), "REMOVE outbox SET published_at = :now", json!({}));
+}
+
+#[test]
+fn a_finding_whose_owner_may_still_be_told_stays_at_hand() {
+    let unowned = json!({":unowned": {"S": "unowned"}});
+    check_published(&event(), "SET outbox = :unowned, published_at = :now", unowned);
 }
 
 #[test]
@@ -130,8 +149,8 @@ fn what_is_pending_is_read_from_the_index_page_by_page() {
     let mut query = json!({
         "TableName": "ledger",
         "IndexName": "outbox",
-        "KeyConditionExpression": "outbox = :pending AND recorded_at < :before",
-        "ExpressionAttributeValues": {":pending": {"S": "pending"}, ":before": {"N": "1763719200000"}},
+        "KeyConditionExpression": "outbox = :waits_for AND recorded_at < :before",
+        "ExpressionAttributeValues": {":waits_for": {"S": "pending"}, ":before": {"N": "1763719200000"}},
     });
     let first = ("Query".to_owned(), query.clone());
     query["ExclusiveStartKey"] = key;
@@ -186,15 +205,164 @@ fn a_claim_is_exclusive_until_it_ends() {
     assert_eq!(take(), Ok(true));
 }
 
+const CONDITION: &str = "episode/emr-instance-types/j-1/100";
+
+/// The condition has been seen since the earliest moment that counts, and this is its item.
+fn lasting(began: i64) -> Answer {
+    let milliseconds = |second: i64| json!({"N": (second * 1000).to_string()});
+    Answer::ok(&json!({"Attributes": {
+        "id": {"S": CONDITION}, "began_at": milliseconds(began), "seen_at": milliseconds(NOW),
+        "expires_at": {"N": "1798279200"},
+    }}))
+}
+
+/// The two questions of an episode: does it last, does it begin?
+fn episode_requests() -> [Request; 2] {
+    let ask = |update: &str, condition: &str| {
+        let update = json!({
+            "TableName": "ledger",
+            "Key": {"id": {"S": CONDITION}},
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {
+                ":now": {"N": "1763719200000"}, ":seen_since": {"N": "1763712000000"},
+                ":expires_at": {"N": "1798279200"},
+            },
+            "ReturnValues": "ALL_NEW",
+        });
+        ("UpdateItem".to_owned(), update)
+    };
+    [
+        ask("SET seen_at = :now, expires_at = :expires_at", "seen_at >= :seen_since"),
+        ask(
+            "SET began_at = :now, seen_at = :now, expires_at = :expires_at",
+            "attribute_not_exists(seen_at) OR seen_at < :seen_since",
+        ),
+    ]
+}
+
+/// With these answers the episode began at this second, or could not be told; so many questions are asked in turn.
+fn check_episode(answers: Vec<Answer>, began: Option<i64>) {
+    let asked = answers.len();
+    let (ledger, requests) = ledger(answers);
+    let episode = block_on(ledger.episode(CONDITION, at(NOW - 7200), at(NOW)));
+    match (episode, began) {
+        (Ok(episode), Some(began)) => assert_eq!(episode, at(began)),
+        (Err(error), None) => {
+            assert_eq!((error.operation, error.kind), ("dynamodb:UpdateItem", CallErrorKind::Invalid));
+            assert!(error.message.contains(CONDITION), "{error}");
+        }
+        (episode, began) => panic!("{episode:?}, expected {began:?}"),
+    }
+    let questions: Vec<Request> = episode_requests().into_iter().cycle().take(asked).collect();
+    assert_eq!(requests(), questions);
+}
+
+#[test]
+fn an_episode_lasts_or_begins() {
+    check_episode(vec![lasting(NOW - 3600)], Some(NOW - 3600));
+    check_episode(vec![refused(json!({})), lasting(NOW)], Some(NOW));
+    // Between the two questions somebody else found that it begins.
+    check_episode(vec![refused(json!({})), refused(json!({})), lasting(NOW - 1)], Some(NOW - 1));
+}
+
+#[test]
+fn an_episode_that_neither_lasts_nor_begins_cannot_be_told() {
+    let refusals = || [refused(json!({})), refused(json!({}))];
+    check_episode(refusals().into_iter().chain(refusals()).collect(), None);
+    // An entry that no version of ours wrote says no beginning, or none that can be read.
+    for began in [json!(null), json!({"S": "noon"}), json!({"N": "1e300"})] {
+        let strange = || Answer::ok(&json!({"Attributes": {"id": {"S": CONDITION}, "began_at": began}}));
+        let strange = if began.is_null() { Answer::ok(&json!({"Attributes": {}})) } else { strange() };
+        check_episode(vec![strange, refused(json!({})), refused(json!({})), refused(json!({}))], None);
+    }
+}
+
+/// An update that may find its condition unmet, which is an answer and no failure.
+fn check_update(call: impl AsyncFn(&LedgerTable) -> Result<(), CallError>, id: &str, update: Value) {
+    let (ledger, requests) = ledger([done(), refused(json!({}))]);
+    let mut expected = json!({"TableName": "ledger", "Key": {"id": {"S": id}}});
+    expected.as_object_mut().unwrap().extend(update.as_object().unwrap().clone());
+    assert_eq!(block_on(call(&ledger)), Ok(()));
+    assert_eq!(requests(), [("UpdateItem".to_owned(), expected)]);
+    assert_eq!(block_on(call(&ledger)), Ok(()), "there is nothing to change");
+}
+
+#[test]
+fn only_its_holder_gives_a_claim_back() {
+    let update = json!({
+        "UpdateExpression": "REMOVE claimed_until, claimed_by",
+        "ConditionExpression": "claimed_by = :holder",
+        "ExpressionAttributeValues": {":holder": {"S": "run-1"}},
+    });
+    check_update(async |ledger| ledger.release(&claim()).await, ID, update);
+}
+
+#[test]
+fn an_episode_ends_where_there_is_one() {
+    let update = json!({"UpdateExpression": "REMOVE seen_at", "ConditionExpression": "attribute_exists(id)"});
+    check_update(async |ledger| ledger.end_episode(CONDITION).await, CONDITION, update);
+}
+
+#[test]
+fn only_a_finding_that_waits_for_its_owner_is_given_up() {
+    let update = json!({
+        "UpdateExpression": "REMOVE outbox",
+        "ConditionExpression": "outbox = :unowned",
+        "ExpressionAttributeValues": {":unowned": {"S": "unowned"}},
+    });
+    check_update(async |ledger| ledger.give_up_owner(ID).await, ID, update);
+}
+
+#[test]
+fn findings_without_an_owner_are_read_page_by_page_and_what_is_corrupt_is_left_out() {
+    let unowned = |finding: Finding| {
+        let mut item = item(&finding.clone().into());
+        item["outbox"] = json!({"S": "unowned"});
+        (finding, item)
+    };
+    let (first, first_item) = unowned(breach("q1", at(NOW - 60)));
+    let (second, second_item) = unowned(breach("q2", at(NOW - 60)));
+    let key = |id: &str| json!({"id": {"S": id}, "outbox": {"S": "unowned"}, "recorded_at": {"N": "1763719200000"}});
+    let (ledger, requests) = ledger([
+        Answer::ok(&json!({"Items": [first_item, corrupt_item(), claim_item()], "LastEvaluatedKey": key("a")})),
+        // A page may be empty and still not be the last.
+        Answer::ok(&json!({"Items": [], "LastEvaluatedKey": key("b")})),
+        Answer::ok(&json!({"Items": [second_item]})),
+    ]);
+    assert_eq!(block_on(ledger.unowned()), Ok(vec![first, second]));
+
+    let mut query = json!({
+        "TableName": "ledger",
+        "IndexName": "outbox",
+        "KeyConditionExpression": "outbox = :waits_for AND recorded_at < :before",
+        "ExpressionAttributeValues": {
+            ":waits_for": {"S": "unowned"},
+            ":before": {"N": Timestamp::MAX.as_millisecond().to_string()},
+        },
+    });
+    let mut asked = vec![("Query".to_owned(), query.clone())];
+    for page in ["a", "b"] {
+        query["ExclusiveStartKey"] = key(page);
+        asked.push(("Query".to_owned(), query.clone()));
+    }
+    assert_eq!(requests(), asked);
+}
+
 #[test]
 fn a_call_that_fails_otherwise_is_an_error_of_its_operation() {
     type Call = fn(&LedgerTable) -> Result<(), CallError>;
-    let calls: [(&str, Call); 6] = [
+    let calls: [(&str, Call); 11] = [
         ("dynamodb:PutItem", |ledger| block_on(ledger.record(&event(), at(NOW))).map(drop)),
         ("dynamodb:PutItem", |ledger| block_on(ledger.supersede(&event(), at(NOW)))),
         ("dynamodb:UpdateItem", |ledger| block_on(ledger.published(&event(), at(NOW)))),
         ("dynamodb:UpdateItem", |ledger| block_on(ledger.claim(&claim(), at(NOW))).map(drop)),
+        ("dynamodb:UpdateItem", |ledger| block_on(ledger.episode(CONDITION, at(NOW - 7200), at(NOW))).map(drop)),
+        ("dynamodb:UpdateItem", |ledger| block_on(ledger.release(&claim()))),
+        ("dynamodb:UpdateItem", |ledger| block_on(ledger.end_episode(CONDITION))),
+        ("dynamodb:UpdateItem", |ledger| block_on(ledger.give_up_owner(ID))),
         ("dynamodb:Query", |ledger| block_on(ledger.pending(at(NOW))).map(drop)),
+        ("dynamodb:Query", |ledger| block_on(ledger.unowned()).map(drop)),
         ("dynamodb:GetItem", |ledger| block_on(ledger.find(ID)).map(drop)),
     ];
     for (operation, call) in calls {

@@ -1,12 +1,9 @@
 //! The outbox over a ledger and a bus in memory: each finding once, whatever fails in between.
 
-use std::cell::Cell;
-use std::rc::Rc;
-use std::time::Duration;
+mod crashes;
+mod episodes;
 
 use guardrail::Mode;
-use proptest::collection::{btree_set, vec};
-use proptest::prelude::*;
 
 use super::*;
 use crate::fakes::{FakeBus, FakeLedger, at, block_on, breach};
@@ -184,6 +181,47 @@ fn an_action_is_asked_for_again_when_the_breach_is_still_there() {
     check_asked_again(|finding| finding.level.severity = guardrail::Severity::Warning, 3600, 1);
 }
 
+/// A breach without an owner is told to have one, and is asked again a minute later by a run that knows of none, or of
+/// another.
+fn check_owner(cold: bool, seen: Option<&str>, expected: (&str, Option<&str>)) {
+    let mut stage = Stage::new();
+    stage.report(&breaches(&["q1"], START), START).unwrap();
+    let mut owned = breach("q1", at(START + 5));
+    owned.owner = Some("ana".to_owned());
+    owned.principal = Some("arn:aws:sts::111111111111:assumed-role/DataScientist/ana".to_owned());
+    block_on(stage.outbox.tell(owned.clone(), at(START + 5))).unwrap();
+    if cold {
+        stage.cold_start();
+    }
+    let mut again = breach("q1", at(START + 60));
+    again.owner = seen.map(str::to_owned);
+    assert_eq!(stage.report(&[again.clone()], START + 60), Ok(0));
+    (again.owner, again.principal) = (Some(expected.0.to_owned()), expected.1.map(str::to_owned));
+    let again = Event::from(again);
+    assert_eq!(stage.bus.events.borrow().last(), Some(&again), "cold {cold}, seen {seen:?}");
+    assert_eq!(block_on(stage.ledger.find(&id("q1"))), Ok(Some(again)));
+    assert!(stage.ledger.entries.borrow().values().all(|entry| !entry.unowned));
+}
+
+#[test]
+fn an_owner_that_was_told_stays_when_the_breach_is_asked_again() {
+    for cold in [false, true] {
+        check_owner(cold, None, ("ana", Some("arn:aws:sts::111111111111:assumed-role/DataScientist/ana")));
+        // What the service itself says comes first.
+        check_owner(cold, Some("jo"), ("jo", None));
+    }
+}
+
+#[test]
+fn a_finding_without_an_owner_stays_at_hand_when_it_is_published() {
+    let mut stage = Stage::new();
+    let mut owned = breach("q2", at(START));
+    owned.owner = Some("jo".to_owned());
+    stage.report(&[breach("q1", at(START)), owned], START).unwrap();
+    let unowned = block_on(stage.ledger.unowned()).unwrap();
+    assert_eq!(unowned, [breach("q1", at(START))]);
+}
+
 #[test]
 fn what_was_reported_is_remembered_for_a_day() {
     const DAY: i64 = 24 * 3600;
@@ -257,204 +295,4 @@ fn a_pulse_goes_out_once_in_a_period_whoever_asks() {
     assert_eq!(pulsed, [true, false, false, true, false, true]);
     assert_eq!(stage.published().len(), 3);
     assert_eq!(stage.ledger.ids(), [], "a pulse need not be kept");
-}
-
-/// Something that a run does up to a point and then no more, because the process was killed.
-#[derive(Clone, Debug)]
-struct Mortal<T> {
-    inner: T,
-    /// The steps left to live; without a number it lives on.
-    steps: Rc<Cell<Option<u32>>>,
-}
-
-impl<T> Mortal<T> {
-    async fn step(&self) {
-        match self.steps.get() {
-            Some(0) => std::future::pending().await,
-            Some(left) => self.steps.set(Some(left - 1)),
-            None => {}
-        }
-    }
-
-    /// Does something, or dies before it or after it.
-    async fn live<R>(&self, doing: impl Future<Output = R>) -> R {
-        self.step().await;
-        let result = doing.await;
-        self.step().await;
-        result
-    }
-}
-
-impl<L: Ledger> Ledger for Mortal<L> {
-    async fn record(&self, event: &Event, now: Timestamp) -> Result<Recorded, CallError> {
-        self.live(self.inner.record(event, now)).await
-    }
-
-    async fn supersede(&self, event: &Event, now: Timestamp) -> Result<(), CallError> {
-        self.live(self.inner.supersede(event, now)).await
-    }
-
-    async fn published(&self, event: &Event, now: Timestamp) -> Result<(), CallError> {
-        self.live(self.inner.published(event, now)).await
-    }
-
-    async fn pending(&self, before: Timestamp) -> Result<Vec<Result<Event, CallError>>, CallError> {
-        self.live(self.inner.pending(before)).await
-    }
-
-    async fn find(&self, id: &str) -> Result<Option<Event>, CallError> {
-        self.live(self.inner.find(id)).await
-    }
-
-    async fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<bool, CallError> {
-        self.live(self.inner.claim(claim, now)).await
-    }
-}
-
-impl<B: Bus> Bus for Mortal<B> {
-    async fn publish(&self, events: &[Event]) -> Vec<(usize, CallError)> {
-        self.live(self.inner.publish(events)).await
-    }
-}
-
-/// What happens next. Queries are numbered; of two runs, a sweep and a signal, the one named acts.
-#[derive(Clone, Debug)]
-enum Step {
-    /// A run reports the breaches of these queries, the last ones held back.
-    Report { run: usize, queries: Vec<u8>, let_through: usize },
-    /// A run repairs.
-    Repair { run: usize },
-    /// Time passes.
-    Pass { seconds: i64 },
-    /// The next so many writes to the ledger fail.
-    LedgerFails { times: usize },
-    /// The bus refuses these queries until it is told otherwise.
-    BusRefuses { queries: Vec<u8> },
-    /// Whoever acts next dies after so many steps.
-    Crash { steps: u32 },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let queries = || btree_set(0_u8..6, 0..6).prop_map(|queries| queries.into_iter().collect::<Vec<_>>());
-    prop_oneof![
-        4 => (0_usize..2, queries(), 0_usize..7)
-            .prop_map(|(run, queries, let_through)| Step::Report { run, queries, let_through }),
-        2 => (0_usize..2).prop_map(|run| Step::Repair { run }),
-        3 => (1_i64..90).prop_map(|seconds| Step::Pass { seconds }),
-        1 => (0_usize..8).prop_map(|times| Step::LedgerFails { times }),
-        1 => queries().prop_map(|queries| Step::BusRefuses { queries }),
-        2 => (0_u32..24).prop_map(|steps| Step::Crash { steps }),
-    ]
-}
-
-type Run = Outbox<Mortal<FakeLedger>, Mortal<FakeBus>>;
-
-/// Two runs over one ledger and one bus, and what may befall them.
-struct World {
-    ledger: FakeLedger,
-    bus: FakeBus,
-    steps: Rc<Cell<Option<u32>>>,
-    now: i64,
-    runs: [Run; 2],
-}
-
-impl World {
-    fn new() -> Self {
-        let (ledger, bus, steps) = (FakeLedger::default(), FakeBus::default(), Rc::default());
-        let runs = [Self::run(&ledger, &bus, &steps), Self::run(&ledger, &bus, &steps)];
-        Self { ledger, bus, steps, now: START, runs }
-    }
-
-    fn run(ledger: &FakeLedger, bus: &FakeBus, steps: &Rc<Cell<Option<u32>>>) -> Run {
-        let ledger = Mortal { inner: ledger.clone(), steps: Rc::clone(steps) };
-        Outbox::new(ledger, Mortal { inner: bus.clone(), steps: Rc::clone(steps) })
-    }
-
-    /// Lets a run do something. One that dies is followed by one that remembers nothing.
-    async fn act(&mut self, run: usize, doing: impl AsyncFnOnce(&mut Run, Timestamp) -> Result<usize, Problems>) {
-        // Every act has a moment of its own, as it has by any clock.
-        self.now += 1;
-        let done = doing(&mut self.runs[run], at(self.now));
-        // Nothing here takes time, so what is not done within a second never will be.
-        if tokio::time::timeout(Duration::from_secs(1), done).await.is_err() {
-            self.runs[run] = Self::run(&self.ledger, &self.bus, &self.steps);
-            self.steps.set(None);
-        }
-    }
-
-    async fn report(&mut self, run: usize, queries: &[u8], let_through: usize) {
-        let queries = queries.to_vec();
-        self.act(run, async move |outbox, now| {
-            let finding = |(index, query)| {
-                let mut finding = breach(&format!("q{query}"), now);
-                finding.held_back = index >= let_through;
-                finding
-            };
-            outbox.report(queries.iter().enumerate().map(finding).collect(), now).await
-        })
-        .await;
-    }
-
-    async fn take(&mut self, step: &Step) {
-        match step {
-            Step::Report { run, queries, let_through } => self.report(*run, queries, *let_through).await,
-            Step::Repair { run } => self.act(*run, async |outbox, now| outbox.repair(now).await).await,
-            Step::Pass { seconds } => self.now += seconds,
-            Step::LedgerFails { times } => self.ledger.fail_next(*times),
-            Step::BusRefuses { queries } => {
-                let ids: Vec<_> = queries.iter().map(|query| id(&format!("q{query}"))).collect();
-                self.bus.refuse(&ids.iter().map(String::as_str).collect::<Vec<_>>());
-            }
-            Step::Crash { steps } => self.steps.set(Some(*steps)),
-        }
-    }
-
-    /// Faults end, and the next sweep comes.
-    async fn heal_and_repair(&mut self) {
-        self.steps.set(None);
-        self.ledger.fail_next(0);
-        self.bus.refuse(&[]);
-        self.now += 60;
-        self.act(0, async |outbox, now| outbox.repair(now).await).await;
-    }
-
-    /// What a consumer has that upserts by id and lets the newest state win.
-    fn consumed(&self) -> BTreeMap<String, Event> {
-        let mut consumed: BTreeMap<String, Event> = BTreeMap::new();
-        for event in self.bus.events.borrow().iter() {
-            let header = event.header();
-            if consumed.get(&header.id).is_none_or(|known| known.header().occurred_at <= header.occurred_at) {
-                consumed.insert(header.id.clone(), event.clone());
-            }
-        }
-        consumed
-    }
-
-    /// What the ledger has, and the ids of it that are still pending.
-    fn recorded(&self) -> (BTreeMap<String, Event>, Vec<String>) {
-        let entries = self.ledger.entries.borrow();
-        let pending = entries.iter().filter(|(_, entry)| entry.pending).map(|(id, _)| id.clone()).collect();
-        (entries.iter().map(|(id, entry)| (id.clone(), entry.event.clone())).collect(), pending)
-    }
-}
-
-proptest! {
-    #[test]
-    fn whatever_fails_the_console_ends_up_with_what_the_ledger_has(steps in vec(step(), 0..40)) {
-        block_on(async {
-            let mut world = World::new();
-            for step in &steps {
-                world.take(step).await;
-            }
-            world.heal_and_repair().await;
-            prop_assert_eq!(world.recorded(), (world.consumed(), vec![]), "after a repair");
-
-            let everything: Vec<u8> = (0..6).collect();
-            world.report(0, &everything, everything.len()).await;
-            prop_assert_eq!(world.recorded(), (world.consumed(), vec![]), "after a report");
-            let ids: Vec<String> = everything.iter().map(|query| id(&format!("q{query}"))).collect();
-            prop_assert_eq!(world.consumed().into_keys().collect::<Vec<_>>(), ids);
-            Ok(())
-        })?;
-    }
 }

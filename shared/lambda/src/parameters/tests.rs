@@ -1,7 +1,7 @@
 //! What Parameter Store answers, recorded, and what is in force when it answers well, wrongly or not at all.
 
 use guardrail::catalogue::ATHENA_QUERY_RUNTIME;
-use guardrail::{Mode, Quantity};
+use guardrail::{Mode, Quantity, ScopeKind, Scopes};
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,7 +13,11 @@ const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
 const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
 
 fn limit(in_force: &InForce, scope: &str) -> Quantity {
-    in_force.configuration.policy(&ATHENA_QUERY_RUNTIME).limit.of(Some(scope))
+    in_force.configuration.policy(&ATHENA_QUERY_RUNTIME).limit.of(&workgroup(scope)).clone()
+}
+
+fn workgroup(name: &str) -> Scopes {
+    Scopes::from([(ScopeKind::Workgroup, name.to_owned())])
 }
 
 #[test]
@@ -37,7 +41,7 @@ fn a_bad_value_leaves_the_last_good_one_in_force_across_cold_starts() {
         store.put(name, value);
     }
     let in_force = block_on(Parameters::new(store, Service::Athena).current(at(0))).unwrap();
-    assert_eq!(in_force.configuration.policy(&ATHENA_QUERY_RUNTIME).mode.of(None), Mode::Enforce);
+    assert_eq!(in_force.configuration.policy(&ATHENA_QUERY_RUNTIME).mode.sandbox, Mode::Enforce);
     let named: Vec<_> =
         in_force.rejected.iter().map(|(r, v)| (r.parameter.as_str(), r.in_force.as_str(), *v)).collect();
     assert_eq!(named, [(LIMIT, "30m", 1), (MODE, "enforce", 3)]);
