@@ -1,0 +1,29 @@
+//! `sagemaker-enforce`: stops executions, jobs, notebooks and Studio applications that are over their limit, after
+//! looking again. See `sagemaker::act`.
+
+use guardrail::Service;
+use lambda::bus::EventBus;
+use lambda::enforce::Enforce;
+use lambda::ledger::LedgerTable;
+use lambda::parameters::ParameterStoreClient;
+use lambda::settings::{SandboxSettings, process_environment};
+use lambda::{Aws, Outbox, Parameters, SystemClock, telemetry};
+use sagemaker::client::SageMakerClient;
+use sagemaker::look::SageMaker;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::run::Error> {
+    telemetry::start();
+    let mut environment = process_environment();
+    let settings = SandboxSettings::read(&mut environment);
+    let SandboxSettings { sandbox, bus, ledger } = environment.finish(settings)?;
+    let aws = Aws::from_environment()?;
+    lambda::run(Enforce {
+        act: SageMaker::new(SageMakerClient::new(&aws, &sandbox.account)),
+        parameters: Parameters::new(ParameterStoreClient::new(&aws), Service::SageMaker),
+        outbox: Outbox::new(LedgerTable::new(&aws, ledger), EventBus::new(&aws, bus)),
+        clock: SystemClock,
+        sandbox,
+    })
+    .await
+}
