@@ -21,8 +21,8 @@ export STAGE_BINARIES := $(CARGO_TARGET_DIR)/stage
 export STAGE_STATE := $(CACHE)/stage
 
 # The packages that hold the functions, and the functions themselves.
-ROOMS := athena hub-console
-FUNCTIONS := athena-watch athena-enforce console-feed
+ROOMS := athena emr glue hub-console sagemaker
+FUNCTIONS := athena-watch athena-enforce emr-watch emr-enforce glue-watch glue-enforce sagemaker-watch sagemaker-enforce console-feed
 cargo_rooms := $(addprefix -p ,$(ROOMS))
 stage := cargo run --quiet --locked -p stage --bin stage --
 
@@ -33,7 +33,7 @@ help: ## This list
 ## ------------------------------------------------------------------------------------------------------------ run it
 
 .PHONY: demo
-demo: prepare ## Play the story: real functions on a local stage, in a minute and a half after the build
+demo: prepare ## Play the story: real functions on a local stage, in half a minute after the build
 	@$(stage) demo
 
 .PHONY: up
@@ -72,11 +72,11 @@ validate: tools ## `sam validate --lint` on both templates (installs aws-sam-cli
 	@for template in infra/sandbox.yaml infra/hub.yaml; do SAM_CLI_TELEMETRY=0 $(CACHE)/sam/bin/sam validate --lint --region us-east-1 -t $$template; done
 
 .PHONY: bench
-bench: prepare release-binaries $(CACHE)/twin/ready ## Start-up, memory, calls, overrun and cost side by side; BENCH="--only start" for a part
+bench: prepare release-binaries $(CACHE)/twin/ready ## Start-up, packages, calls, large sweeps, overrun and cost; BENCH="--only sweep" for a part
 	STAGE_BINARIES=$(CARGO_TARGET_DIR)/release cargo run --quiet --locked -p stage --bin bench -- --twin $(CACHE)/twin $(BENCH)
 
 .PHONY: generate
-generate: tools ## Write what is generated: JSON Schemas, the guardrail table in README.md
+generate: tools ## Write what is generated: JSON Schemas, the guardrails in README.md and on each service's page
 	cargo run --quiet --locked -p stage --bin generate
 
 ## ------------------------------------------------------------------------------------------------------ ship it

@@ -260,8 +260,20 @@ impl Account {
     /// # Errors
     /// When there is no such function.
     pub fn restart(&self, function: &str) -> Result<(), StageError> {
+        self.configure(function, &json!({"MemorySize": 128}))
+    }
+
+    /// Lets a function run for so many seconds at most, and ends its warm processes.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn allow_seconds(&self, function: &str, seconds: u32) -> Result<(), StageError> {
+        self.configure(function, &json!({"Timeout": seconds}))
+    }
+
+    fn configure(&self, function: &str, change: &Value) -> Result<(), StageError> {
         let url = format!("{}/2015-03-31/functions/{function}/configuration", self.endpoint);
-        let request = self.http.put(url).body(json!({"MemorySize": 128}).to_string());
+        let request = self.http.put(url).body(change.to_string());
         self.send(self.sign(request, "lambda"), "lambda:UpdateFunctionConfiguration").map(drop)
     }
 

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use workload_simulator::AthenaHandle;
+use workload_simulator::{AthenaHandle, EmrHandle, GlueHandle, SageMakerHandle};
 
 use crate::running::{REGION, binaries, package, wait_for};
 use crate::{Account, Stage, StageError, template};
 
-const WATCH: &str = "sandbox-guardrails-athena-watch";
-const ENFORCE: &str = "sandbox-guardrails-athena-enforce";
 const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
 const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
 
@@ -30,32 +28,59 @@ pub struct Sandbox {
     pub alias: String,
     /// Its Athena, in the simulator.
     pub athena: AthenaHandle,
+    /// Its EMR, in the simulator.
+    pub emr: EmrHandle,
+    /// Its SageMaker, in the simulator.
+    pub sagemaker: SageMakerHandle,
+    /// Its Glue, in the simulator.
+    pub glue: GlueHandle,
 }
 
 /// How a sandbox is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxOptions {
-    /// The mode of its guardrails.
+    /// The mode of `athena-query-runtime`.
     pub mode: &'static str,
     /// The limit of a query's run time.
     pub limit: String,
     /// Whether watches keep vigil.
     pub vigil: bool,
-    /// The schedule of the sweeps.
+    /// The schedule of Athena's sweeps.
     pub sweeps: &'static str,
+    /// The schedule of the sweeps of EMR, SageMaker and Glue.
+    pub workload_sweeps: &'static str,
+    /// What else Parameter Store says when the sandbox is deployed: names and values.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Default for SandboxOptions {
-    /// Enforced, thirty minutes, on vigil, and with no sweep but those that a test asks for.
+    /// Queries enforced at thirty minutes, the rest as the catalogue says, on vigil, and with no sweep but those that a
+    /// test asks for.
     fn default() -> Self {
-        Self { mode: "enforce", limit: "30m".to_owned(), vigil: true, sweeps: NO_SWEEPS }
+        Self {
+            mode: "enforce",
+            limit: "30m".to_owned(),
+            vigil: true,
+            sweeps: NO_SWEEPS,
+            workload_sweeps: NO_SWEEPS,
+            parameters: Vec::new(),
+        }
+    }
+}
+
+impl SandboxOptions {
+    /// The same with one more parameter, such as `/sandbox-guardrails/emr/emr-cluster-age/mode`.
+    #[must_use]
+    pub fn with(mut self, parameter: &str, value: &str) -> Self {
+        self.parameters.push((parameter.to_owned(), value.to_owned()));
+        self
     }
 }
 
 /// A schedule that does not fire while anybody looks.
 pub const NO_SWEEPS: &str = "rate(365 days)";
 
-/// The schedule that the template has by default.
+/// The schedule that the template has by default for Athena.
 pub const EVERY_MINUTE: &str = "rate(1 minute)";
 
 impl Stage {
@@ -81,18 +106,30 @@ impl Stage {
         options: &SandboxOptions,
     ) -> Result<Sandbox, StageError> {
         let account = self.account(id);
+        // Before the stack is there, so that no function starts with anything else in force or is woken by the change.
+        account.put_parameter(LIMIT, &options.limit)?;
+        account.put_parameter(MODE, options.mode)?;
+        for (parameter, value) in &options.parameters {
+            account.put_parameter(parameter, value)?;
+        }
         let bus = format!("arn:aws:events:{REGION}:{}:event-bus/sandbox-guardrails", hub.account.id);
         let parameters = [
             ("SandboxAlias", alias.to_owned()),
             ("HubBusArn", bus),
             ("SweepSchedule", options.sweeps.to_owned()),
+            ("WorkloadSweepSchedule", options.workload_sweeps.to_owned()),
             ("Vigil", if options.vigil { "on" } else { "off" }.to_owned()),
-            ("AthenaQueryRuntimeMode", options.mode.to_owned()),
-            ("AthenaQueryRuntimeLimit", options.limit.clone()),
         ];
         self.deploy("sandbox", &account, &parameters)?;
-        let athena = self.world().account(id, REGION).athena();
-        Ok(Sandbox { account, alias: alias.to_owned(), athena })
+        let services = self.world().account(id, REGION);
+        Ok(Sandbox {
+            account,
+            alias: alias.to_owned(),
+            athena: services.athena(),
+            emr: services.emr(),
+            sagemaker: services.sagemaker(),
+            glue: services.glue(),
+        })
     }
 
     fn deploy(&self, name: &str, account: &Account, parameters: &[(&str, String)]) -> Result<(), StageError> {
@@ -135,7 +172,32 @@ impl Hub {
 }
 
 impl Sandbox {
-    /// Lets the watch sweep once, and waits until it has; a vigil is part of it.
+    /// Sends a sample event to a function, such as `sweep` to `emr-watch`, and waits until it is done; a vigil is part
+    /// of it.
+    ///
+    /// # Errors
+    /// With what the function reported when it fails.
+    pub fn send(&self, function: &str, sample: &str) -> Result<(), StageError> {
+        self.invoke(function, &sample_event(function, sample)?)
+    }
+
+    /// Sends a sample event to a function as the schedule would, without waiting for what becomes of it.
+    ///
+    /// # Errors
+    /// When the function does not take it.
+    pub fn send_unattended(&self, function: &str, sample: &str) -> Result<(), StageError> {
+        self.account.invoke_unattended(&format!("sandbox-guardrails-{function}"), &sample_event(function, sample)?)
+    }
+
+    /// Sends an event to a function, and waits until it is done.
+    ///
+    /// # Errors
+    /// With what the function reported when it fails.
+    pub fn invoke(&self, function: &str, event: &Value) -> Result<(), StageError> {
+        self.account.invoke(&format!("sandbox-guardrails-{function}"), event).map(drop)
+    }
+
+    /// Lets the watch of Athena sweep once, and waits until it has; a vigil is part of it.
     ///
     /// # Errors
     /// With what the watch reported when it fails.
@@ -143,28 +205,28 @@ impl Sandbox {
         self.watch("sweep")
     }
 
-    /// Sends a sample event to the watch.
+    /// Sends a sample event to the watch of Athena.
     ///
     /// # Errors
     /// With what the watch reported when it fails.
     pub fn watch(&self, sample: &str) -> Result<(), StageError> {
-        self.account.invoke(WATCH, &sample_event("athena-watch", sample)?).map(drop)
+        self.send("athena-watch", sample)
     }
 
-    /// Sends a sample event to the watch as the schedule would.
+    /// Sends a sample event to the watch of Athena as the schedule would.
     ///
     /// # Errors
     /// When the function does not take it.
     pub fn watch_unattended(&self, sample: &str) -> Result<(), StageError> {
-        self.account.invoke_unattended(WATCH, &sample_event("athena-watch", sample)?)
+        self.send_unattended("athena-watch", sample)
     }
 
-    /// Sends an event to the enforce.
+    /// Sends an event to the enforce of Athena.
     ///
     /// # Errors
     /// With what the enforce reported when it fails.
     pub fn enforce(&self, event: &Value) -> Result<(), StageError> {
-        self.account.invoke(ENFORCE, event).map(drop)
+        self.invoke("athena-enforce", event)
     }
 
     /// Sets a workgroup's limit.
@@ -193,9 +255,13 @@ impl Sandbox {
 
     /// The outcome of the action on a query in the ledger, once there is one.
     pub fn outcome(&self, query: &str) -> Option<String> {
-        let id = format!("athena-query-runtime/{query}/100/stop");
+        self.outcome_of(&format!("athena-query-runtime/{query}/100/stop"))
+    }
+
+    /// The outcome of the action with this id in the ledger, once there is one.
+    pub fn outcome_of(&self, action: &str) -> Option<String> {
         let entries = self.ledger().ok()?;
-        let action = entries.iter().find(|entry| entry.get("id").and_then(Value::as_str) == Some(&id))?;
+        let action = entries.iter().find(|entry| entry.get("id").and_then(Value::as_str) == Some(action))?;
         let detail: Value = serde_json::from_str(action.get("detail")?.as_str()?).ok()?;
         detail["outcome"].as_str().map(str::to_owned)
     }

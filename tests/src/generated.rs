@@ -1,16 +1,30 @@
-//! What is generated from the code: the JSON Schemas of the events, and the table of guardrails in `README.md`.
+//! What is generated from the code: the JSON Schemas of the events, the table of guardrails in `README.md`, and the
+//! guardrails and permissions on the page of each service.
 //!
 //! `make generate` writes them (`src/bin/generate.rs`), and a test compares what is committed.
 
-use guardrail::catalogue;
+mod pages;
+mod samples;
+
+use std::collections::BTreeSet;
+
 use guardrail::event::SCHEMA_VERSION;
+use guardrail::{Guardrail, Quantity, Service};
 use serde_json::Value;
+
+pub use self::pages::{calls, parameter_names};
+use crate::template;
 
 /// The folder of the schemas.
 pub const SCHEMAS: &str = "events/schemas";
 
-/// Between these two lines of `README.md` stands the table of guardrails.
-pub const CATALOGUE_MARKERS: [&str; 2] = ["<!-- catalogue -->", "<!-- /catalogue -->"];
+/// A document with generated blocks, each between two lines that name it: `<!-- catalogue -->`, `<!-- /catalogue -->`.
+pub struct Document {
+    /// Its path from the root of the repository.
+    pub path: String,
+    /// The name and the contents of each block.
+    pub blocks: Vec<(&'static str, String)>,
+}
 
 /// The JSON Schemas of the events, by file name under [`SCHEMAS`].
 pub fn schemas() -> Vec<(&'static str, Value)> {
@@ -56,47 +70,158 @@ fn title(name: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The table of guardrails, as Markdown.
-pub fn catalogue() -> String {
-    let mut table = String::from(
-        "| guardrail | service | what it holds | limit | levels | at a breach | mode |\n|---|---|---|---|---|---|---|\n",
-    );
-    for guardrail in catalogue::all() {
-        let levels: Vec<String> = guardrail.default_levels.iter().map(u16::to_string).collect();
-        table += &format!(
-            "| `{}` | {} | {} | {} | {} % | {} | {} |\n",
-            guardrail.id,
-            guardrail.service,
-            guardrail.title,
-            guardrail.default_limit.quantity(),
-            levels.join(", "),
-            guardrail.action.as_str(),
-            guardrail.default_mode,
-        );
-    }
-    table
+/// The services in the order of the catalogue; the exemptions last.
+pub fn services() -> impl Iterator<Item = Service> {
+    Service::GOVERNED.into_iter().chain([Service::Exemptions])
 }
 
-/// `README.md` with the table of guardrails between its markers; `None` where it has no markers.
-pub fn with_catalogue(readme: &str) -> Option<String> {
-    let [begin, end] = CATALOGUE_MARKERS;
-    let (before, rest) = readme.split_once(begin)?;
-    let (_, after) = rest.split_once(end)?;
-    Some(format!("{before}{begin}\n{}{end}{after}", catalogue()))
+/// The page of a service, from the root of the repository.
+pub fn page(service: Service) -> String {
+    match service {
+        Service::Exemptions => "shared/guardrail/README.md".to_owned(),
+        service => format!("functions/{service}/README.md"),
+    }
+}
+
+/// Every document with generated blocks.
+///
+/// # Errors
+/// When a guardrail has no sample, or the template cannot be read.
+pub fn documents() -> Result<Vec<Document>, String> {
+    let sandbox = template::read("sandbox").map_err(|error| error.to_string())?;
+    let readme = Document { path: "README.md".to_owned(), blocks: vec![("catalogue", catalogue())] };
+    let pages = services().map(|service| {
+        let mut blocks = vec![("guardrails", pages::guardrails(service)?)];
+        if Service::GOVERNED.contains(&service) {
+            let [watch, enforce] = ["watch", "enforce"].map(|role| allowed(&sandbox, &format!("{service}-{role}")));
+            blocks.push(("permissions", permissions(service, &watch, &enforce)));
+        }
+        Ok(Document { path: page(service), blocks })
+    });
+    std::iter::once(Ok(readme)).chain(pages).collect()
+}
+
+/// The actions that a function's role allows in the template, which a check holds to the `ACTIONS` beside its code.
+/// Writing its log is left out: every function may.
+fn allowed(sandbox: &Value, function: &str) -> BTreeSet<String> {
+    let id: String = title(function).split(' ').collect();
+    let role = &sandbox["Resources"][format!("{id}Role")]["Properties"];
+    let statements = |policy: &Value| policy["PolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default();
+    let statements = role["Policies"].as_array().into_iter().flatten().flat_map(statements);
+    let actions = statements.flat_map(|statement| match &statement["Action"] {
+        Value::Array(actions) => actions.clone(),
+        action => vec![action.clone()],
+    });
+    let actions = actions.filter_map(|action| action.as_str().map(str::to_owned));
+    actions.filter(|action| !action.starts_with("logs:")).collect()
+}
+
+/// Who may call what, as a table: what is in the service itself first.
+pub fn permissions(service: Service, watch: &BTreeSet<String>, enforce: &BTreeSet<String>) -> String {
+    const OF_ALL: [&str; 4] = ["cloudtrail:", "dynamodb:", "events:", "ssm:"];
+    let shared = |action: &&String| OF_ALL.iter().any(|prefix| action.starts_with(prefix));
+    let mut actions: Vec<&String> = watch.union(enforce).collect();
+    actions.sort_by_key(|action| (shared(action), *action));
+    let mark = |held: bool| if held { " yes |" } else { " |" };
+    let rows = actions
+        .into_iter()
+        .map(|action| format!("| `{action}` |{}{}\n", mark(watch.contains(action)), mark(enforce.contains(action))));
+    format!("| may call | `{service}-watch` | `{service}-enforce` |\n|---|---|---|\n{}", rows.collect::<String>())
+}
+
+/// The guardrails in one table for each service, as Markdown.
+pub fn catalogue() -> String {
+    let tables: Vec<String> = services().map(table).collect();
+    tables.join("\n")
+}
+
+fn table(service: Service) -> String {
+    let page = page(service);
+    let rows = service.guardrails().map(|guardrail| {
+        let Guardrail { id, title, action, .. } = guardrail;
+        format!("| `{id}` | {title} | {} | {} |\n", brief(guardrail), action.as_str())
+    });
+    let heading = format!("**[{}]({page})**", service.full_name());
+    format!(
+        "{heading}\n\n| guardrail | what it holds | limit | at a breach |\n|---|---|---|---|\n{}",
+        rows.collect::<String>()
+    )
+}
+
+/// The default limit in a few words; a long list of patterns by its length.
+fn brief(guardrail: &Guardrail) -> String {
+    match guardrail.default_limit.quantity() {
+        Quantity::Words(words) if words.len() > 3 => format!("{} patterns", words.len()),
+        Quantity::Words(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            words.join(", ")
+        }
+        Quantity::Duration(limit) if limit.as_hours() % 24 == 0 && limit.as_hours() > 48 => {
+            format!("{} days", limit.as_hours() / 24)
+        }
+        limit => match guardrail.counted_in {
+            Some(kind) => format!("{limit} in a {kind}"),
+            None => limit.to_string(),
+        },
+    }
+}
+
+/// A document's text with each block between its markers.
+///
+/// # Errors
+/// When it has no place for a block, or one for a block that there is not.
+pub fn filled(document: &Document, text: &str) -> Result<String, String> {
+    let path = &document.path;
+    let mut text = text.to_owned();
+    for (name, block) in &document.blocks {
+        let [begin, end] = [format!("<!-- {name} -->\n"), format!("<!-- /{name} -->\n")];
+        let parts = text.split_once(&begin).and_then(|(before, rest)| {
+            let (_, after) = rest.split_once(&end)?;
+            Some((before, after))
+        });
+        let (before, after) = parts.ok_or_else(|| {
+            let [begin, end] = [begin.trim_end(), end.trim_end()];
+            format!("{path} needs the lines `{begin}` and `{end}`, with what is generated to go between them")
+        })?;
+        text = format!("{before}{begin}{block}{end}{after}");
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn check(text: &str, expected: Option<&str>) {
+        let blocks = vec![("a", "new\n".to_owned()), ("b", "other\n".to_owned())];
+        let document = Document { path: "README.md".to_owned(), blocks };
+        let written = filled(&document, text).ok();
+        assert_eq!(written.as_deref(), expected);
+        if let Some(written) = written {
+            assert_eq!(filled(&document, &written).ok().as_deref(), expected, "written twice it is the same");
+        }
+    }
+
     #[test]
-    fn the_catalogue_is_put_between_its_markers_and_nowhere_else() {
-        let readme = "before\n<!-- catalogue -->\nold\n<!-- /catalogue -->\nafter\n";
-        let written = with_catalogue(readme).unwrap();
-        assert!(written.starts_with("before\n<!-- catalogue -->\n| guardrail |"), "{written}");
-        assert!(written.ends_with(" |\n<!-- /catalogue -->\nafter\n"), "{written}");
-        assert_eq!(with_catalogue(&written), Some(written));
-        assert_eq!(with_catalogue("no markers"), None);
-        assert_eq!(with_catalogue("<!-- /catalogue --> the wrong way round <!-- catalogue -->"), None);
+    fn blocks_are_put_between_their_markers_and_nowhere_else() {
+        check(
+            "before\n<!-- a -->\nold\n<!-- /a -->\nbetween\n<!-- b -->\n<!-- /b -->\nafter\n",
+            Some("before\n<!-- a -->\nnew\n<!-- /a -->\nbetween\n<!-- b -->\nother\n<!-- /b -->\nafter\n"),
+        );
+        check("no markers\n", None);
+        check("<!-- a -->\nold\n<!-- /a -->\nno place for the other\n", None);
+        check("<!-- /a -->\nthe wrong way round\n<!-- a -->\n<!-- b -->\n<!-- /b -->\n", None);
+    }
+
+    #[test]
+    fn permissions_begin_with_the_service_itself() {
+        let watch = BTreeSet::from(["events:PutEvents".to_owned(), "glue:ListJobs".to_owned()]);
+        let enforce = BTreeSet::from(["glue:StopSession".to_owned()]);
+        let table = permissions(Service::Glue, &watch, &enforce);
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            rows,
+            ["| `glue:ListJobs` | yes | |", "| `glue:StopSession` | | yes |", "| `events:PutEvents` | yes | |"]
+        );
     }
 }

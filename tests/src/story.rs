@@ -1,15 +1,17 @@
-//! The story of `make demo`: a day in a sandbox in a minute and a half, and whether every promise was kept.
+//! The story of `make demo`: a day in a sandbox in two minutes, and whether every promise was kept.
+
+mod queries;
+mod storms;
 
 use std::io::Write;
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Cell, CellAlignment, Color, Table};
+use comfy_table::{Cell, Color, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 use owo_colors::{OwoColorize, Style};
-use serde_json::json;
-use workload_simulator::{QuerySpec, QueryState};
+use serde_json::{Map, Value, json};
 
 use crate::timeline::{Timeline, now, seconds, wants_colour};
 use crate::{Hub, Options, Sandbox, SandboxOptions, Stage, StageError};
@@ -20,76 +22,17 @@ pub const HUB: &str = "999999999999";
 pub const SANDBOX: &str = "111111111111";
 
 /// The whole story after the build, the deployment included.
-const AT_MOST: SignedDuration = SignedDuration::from_secs(90);
+const AT_MOST: SignedDuration = SignedDuration::from_secs(120);
 
-/// How far past its limit a query may be when a run was on vigil for it.
-const OVERRUN_AT_MOST: SignedDuration = SignedDuration::from_secs(2);
+/// When the operator lowers a limit, and when everything bursts.
+const LOWERED_AFTER: SignedDuration = SignedDuration::from_secs(5);
+const BURST_AFTER: SignedDuration = SignedDuration::from_secs(8);
 
 /// A sweep at each full minute.
 const EVERY_FULL_MINUTE: &str = "cron(* * * * ? *)";
 
-/// What is to become of a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Promise {
-    /// Found at these levels, and left alone.
-    Found,
-    /// Stopped within two seconds of its limit.
-    StoppedAtLimit,
-    /// Over its limit when it is first seen, or made so by a changed limit; stopped.
-    Stopped,
-    /// Over its limit and spared, with this outcome on record.
-    Spared(&'static str),
-    /// Ends by itself before its limit; never touched.
-    EndsInTime,
-}
-
-struct Part {
-    name: &'static str,
-    workgroup: &'static str,
-    limit: SignedDuration,
-    /// How long it has run when the story begins.
-    age: SignedDuration,
-    ends_after: Option<SignedDuration>,
-    levels: &'static [u64],
-    promise: Promise,
-}
-
-const fn minutes(minutes: i64) -> SignedDuration {
-    SignedDuration::from_mins(minutes)
-}
-
-const fn secs(secs: i64) -> SignedDuration {
-    SignedDuration::from_secs(secs)
-}
-
-fn parts() -> Vec<Part> {
-    let part = |name, workgroup, limit, age, levels, promise| Part {
-        name,
-        workgroup,
-        limit,
-        age,
-        ends_after: None,
-        levels,
-        promise,
-    };
-    let just_in_time = minutes(30) - secs(14);
-    vec![
-        part("monthly-report", "adhoc", minutes(30), minutes(12), &[], Promise::Found),
-        part("nightly-load", "etl", minutes(120), minutes(95), &[75], Promise::Found),
-        part("customer-join", "etl", minutes(120), minutes(116), &[75, 95], Promise::Found),
-        part("forgotten-join", "adhoc", minutes(30), minutes(31), &[75, 95, 100], Promise::Stopped),
-        part("cross-join", "adhoc", minutes(30), minutes(30) - secs(12), &[75, 95, 100], Promise::StoppedAtLimit),
-        part("full-scan", "etl", minutes(120), minutes(120) - secs(20), &[75, 95, 100], Promise::StoppedAtLimit),
-        part("quick-test", "short", secs(15), secs(0), &[75, 95, 100], Promise::StoppedAtLimit),
-        Part {
-            ends_after: Some(minutes(30) - secs(1)),
-            ..part("just-in-time", "adhoc", minutes(30), just_in_time, &[75, 95], Promise::EndsInTime)
-        },
-        part("year-end-audit", "audit", minutes(30), minutes(45), &[75, 95, 100], Promise::Spared("exempt")),
-        part("model-features", "science", minutes(30), minutes(45), &[75, 95, 100], Promise::Spared("observed_only")),
-        part("backfill", "weekly", minutes(120), minutes(80), &[75, 95, 100], Promise::Stopped),
-    ]
-}
+/// A row of the hub's table.
+type Row = Map<String, Value>;
 
 /// Tells the story; gives whether every promise was kept.
 ///
@@ -104,7 +47,11 @@ pub fn tell() -> Result<bool, StageError> {
     let said = |error: std::io::Error| StageError::Call { what: "the timeline".to_owned(), message: error.to_string() };
     let operator = Style::new().bold();
 
-    headline(colour, "the story: one sandbox, six workgroups, eleven queries").map_err(said)?;
+    headline(
+        colour,
+        "the story: one sandbox, eleven queries, five clusters, a stuck step, a storm of pipeline executions",
+    )
+    .map_err(said)?;
     sandbox.limit("weekly", "2h")?;
     sandbox.limit("etl", "2h")?;
     sandbox.limit("short", "15s")?;
@@ -117,15 +64,18 @@ pub fn tell() -> Result<bool, StageError> {
             now(),
             "operator",
             operator,
-            "limits: 30m, `etl` and `weekly` 2h, `short` 15s; `science` observes; `audit` is exempt",
+            "queries 30m, `etl` and `weekly` 2h, `short` 15s; `science` observes; `audit` is exempt; \
+             3 clusters; steps 10m; 3 executions of a pipeline",
         )
         .map_err(said)?;
 
+    queries::tidy_workgroups(&sandbox);
     let begin = |part| {
-        let id = start(&sandbox, &part);
+        let id = queries::start(&sandbox, &part);
         (part, id)
     };
-    let cast: Vec<(Part, String)> = parts().into_iter().map(begin).collect();
+    let cast: Vec<(queries::Part, String)> = queries::parts().into_iter().map(begin).collect();
+    let mut storm = storms::begin(&sandbox, &mut timeline.names);
     for (part, id) in &cast {
         timeline.names.insert(id.clone(), format!("`{}`", part.name));
         let age = if part.age.is_zero() { "starts".to_owned() } else { format!("has run {:#}", part.age) };
@@ -134,28 +84,44 @@ pub fn tell() -> Result<bool, StageError> {
     }
     // Nobody waits for the schedule here: an operator may sweep at any time, as `make invoke` does.
     timeline
-        .line(now(), "operator", operator, "asks for a sweep; the schedule sweeps at each full minute")
+        .line(now(), "operator", operator, "asks for a sweep of everything; the schedule sweeps at each full minute")
         .map_err(said)?;
     sandbox.watch_unattended("sweep")?;
+    storms::sweep(&sandbox)?;
 
-    let mut lowered = false;
+    let (mut lowered, mut burst) = (false, false);
     while now().duration_since(began) < AT_MOST {
         timeline.follow(&hub)?;
-        if !lowered && now().duration_since(opened) > secs(5) {
+        if !lowered && now().duration_since(opened) > LOWERED_AFTER {
             lowered = true;
             timeline
                 .line(now(), "operator", operator, "lowers the limit of `weekly` to 1h while `backfill` runs")
                 .map_err(said)?;
             sandbox.limit("weekly", "1h")?;
         }
-        if lowered && cast.iter().all(|(part, id)| verdict(&hub, &sandbox, part, id).settled) {
+        if !burst && now().duration_since(opened) > BURST_AFTER {
+            burst = true;
+            timeline
+                .line(
+                    now(),
+                    "users",
+                    operator,
+                    "start three more clusters at once, and six more executions of `retrain`",
+                )
+                .map_err(said)?;
+            storms::burst(&sandbox, &mut storm, &mut timeline.names);
+        }
+        let rows = hub.rows(&sandbox).unwrap_or_default();
+        if burst && queries::settled(&rows, &sandbox, &cast) && storms::settled(&rows, &sandbox, &storm) {
             break;
         }
         std::thread::sleep(Duration::from_millis(150));
     }
     timeline.follow(&hub)?;
     let took = now().duration_since(began);
-    let kept = summary(&hub, &sandbox, &cast, took, colour).map_err(said)?;
+    let rows = hub.rows(&sandbox)?;
+    let tables = [queries::summary(&rows, &sandbox, &cast, colour), storms::summary(&rows, &sandbox, &storm, colour)];
+    let kept = summary(tables, took, colour).map_err(said)?;
     drop(stage);
     Ok(kept)
 }
@@ -167,7 +133,9 @@ pub fn tell() -> Result<bool, StageError> {
 pub fn raise(port: u16) -> Result<(Stage, Hub, Sandbox), StageError> {
     let stage = step("raising the stage", || Stage::start(Options { auth: true, port, ..Options::default() }))?;
     let hub = step("deploying infra/hub.yaml into account 999999999999", || stage.deploy_hub(HUB, &[SANDBOX]))?;
-    let options = SandboxOptions { sweeps: EVERY_FULL_MINUTE, ..SandboxOptions::default() };
+    let options =
+        SandboxOptions { sweeps: EVERY_FULL_MINUTE, workload_sweeps: EVERY_FULL_MINUTE, ..SandboxOptions::default() };
+    let options = storms::PARAMETERS.iter().fold(options, |options, (name, value)| options.with(name, value));
     let sandbox = step("deploying infra/sandbox.yaml into account 111111111111", || {
         stage.deploy_sandbox(SANDBOX, "marketing", &hub, &options)
     })?;
@@ -199,109 +167,33 @@ fn headline(colour: bool, text: &str) -> std::io::Result<()> {
     }
 }
 
-fn start(sandbox: &Sandbox, part: &Part) -> String {
-    let duration = |duration: SignedDuration| Duration::try_from(duration).unwrap_or_default();
-    sandbox.athena.start(QuerySpec {
-        workgroup: part.workgroup.to_owned(),
-        age: duration(part.age),
-        runs_for: part.ends_after.map(duration),
-        ..QuerySpec::default()
-    })
-}
-
-/// How a part of the story stands.
-struct Verdict {
-    found: Vec<u64>,
-    became: String,
-    overrun: Option<SignedDuration>,
-    kept: bool,
-    /// Whether nothing more is expected of it.
-    settled: bool,
-}
-
-fn verdict(hub: &Hub, sandbox: &Sandbox, part: &Part, id: &str) -> Verdict {
-    let rows = hub.rows(sandbox).unwrap_or_default();
-    let keys: Vec<&str> = rows.iter().filter_map(|row| row.get("sk")?.as_str()).collect();
-    let prefix = format!("finding/athena-query-runtime/{id}/");
-    let mut found: Vec<u64> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect();
-    found.sort_unstable();
-    let action = format!("action/athena-query-runtime/{id}/100/stop");
-    let outcome = rows.iter().find(|row| row.get("sk").is_some_and(|key| *key == action.as_str()));
-    let outcome = outcome.and_then(|row| row.get("outcome")?.as_str()).map(str::to_owned);
-
-    let Some(seen) = sandbox.athena.query(id) else {
-        return Verdict { found, became: "unknown".to_owned(), overrun: None, kept: false, settled: false };
-    };
-    let overrun = seen.stopped_at.map(|stopped| stopped.duration_since(seen.submitted_at) - part.limit);
-    let (became, as_promised) = match part.promise {
-        Promise::Found => ("left running".to_owned(), seen.state == QueryState::Running && outcome.is_none()),
-        Promise::Stopped | Promise::StoppedAtLimit => {
-            let in_time = part.promise == Promise::Stopped
-                || overrun.is_some_and(|overrun| !overrun.is_negative() && overrun <= OVERRUN_AT_MOST);
-            let stopped = seen.state == QueryState::Cancelled && seen.stop_calls == 1 && in_time;
-            ("stopped".to_owned(), stopped && outcome.as_deref() == Some("done"))
-        }
-        Promise::Spared(expected) => {
-            let spared = seen.state == QueryState::Running && seen.stop_calls == 0;
-            (format!("spared, {}", expected.replace('_', " ")), spared && outcome.as_deref() == Some(expected))
-        }
-        Promise::EndsInTime => {
-            let ended = seen.state == QueryState::Succeeded && seen.stop_calls == 0 && outcome.is_none();
-            ("ended by itself".to_owned(), ended)
-        }
-    };
-    let kept = as_promised && found == part.levels;
-    let became = if as_promised { became } else { format!("{:?} ({})", seen.state, outcome.unwrap_or_default()) };
-    Verdict { found, became, overrun: overrun.filter(|_| part.promise == Promise::StoppedAtLimit), kept, settled: kept }
-}
-
-fn summary(
-    hub: &Hub,
-    sandbox: &Sandbox,
-    cast: &[(Part, String)],
-    took: SignedDuration,
-    colour: bool,
-) -> std::io::Result<bool> {
+/// A table with these columns.
+fn table<const N: usize>(columns: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    table.set_header(["query", "workgroup", "limit", "found at %", "became", "past its limit", "promise"]);
-    let mut all_kept = took <= AT_MOST;
-    for (part, id) in cast {
-        let Verdict { found, became, overrun, kept, .. } = verdict(hub, sandbox, part, id);
-        all_kept &= kept;
-        let found: Vec<String> = found.iter().map(u64::to_string).collect();
-        let mark = match (kept, colour) {
-            (true, true) => Cell::new("kept").fg(Color::Green),
-            (false, true) => Cell::new("BROKEN").fg(Color::Red),
-            (kept, false) => Cell::new(if kept { "kept" } else { "BROKEN" }),
-        };
-        let overrun = match (overrun, part.promise) {
-            (Some(overrun), _) => hundredths(overrun),
-            (None, Promise::Stopped) => "was over when seen".to_owned(),
-            (None, _) => String::new(),
-        };
-        table.add_row([
-            Cell::new(part.name),
-            Cell::new(part.workgroup),
-            Cell::new(format!("{:#}", part.limit)),
-            Cell::new(found.join(" ")),
-            Cell::new(became),
-            Cell::new(overrun).set_alignment(CellAlignment::Right),
-            mark,
-        ]);
+    table.set_header(columns);
+    table
+}
+
+/// Whether a promise was kept, as a cell.
+fn mark(kept: bool, colour: bool) -> Cell {
+    match (kept, colour) {
+        (true, true) => Cell::new("kept").fg(Color::Green),
+        (false, true) => Cell::new("BROKEN").fg(Color::Red),
+        (kept, false) => Cell::new(if kept { "kept" } else { "BROKEN" }),
     }
+}
+
+fn summary<const N: usize>(tables: [(Table, bool); N], took: SignedDuration, colour: bool) -> std::io::Result<bool> {
     headline(colour, "what was found, stopped and spared")?;
     let mut out = std::io::stdout();
-    writeln!(out, "{table}")?;
+    let mut all_kept = took <= AT_MOST;
+    for (table, kept) in tables {
+        all_kept &= kept;
+        writeln!(out, "{table}")?;
+    }
     let verdict = if all_kept { "every promise was kept" } else { "a promise was BROKEN" };
     let took = seconds(took);
     writeln!(out, "{verdict}; the story took {} s of at most {} s", took.trim_matches(['+', 's']), AT_MOST.as_secs())?;
     Ok(all_kept)
-}
-
-/// A duration in seconds with two decimals, such as `+0.05s`.
-fn hundredths(duration: SignedDuration) -> String {
-    let hundredths = duration.as_millis().abs() / 10;
-    let sign = if duration.is_negative() { '-' } else { '+' };
-    format!("{sign}{}.{:02}s", hundredths / 100, hundredths % 100)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 
-use guardrail::{Action, ConfigurationRejected, Finding, Outcome, Severity};
+use guardrail::{Action, ConfigurationRejected, Finding, Outcome, Resource, Severity};
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Map, Value};
@@ -19,6 +19,8 @@ pub struct Timeline<W> {
     /// What each resource is called in the story, by id.
     pub names: BTreeMap<String, String>,
     shown: BTreeSet<(String, Option<u64>)>,
+    /// The resources whose owner was told.
+    owned: BTreeSet<String>,
 }
 
 /// Whether standard output is a terminal that wants colours.
@@ -37,7 +39,7 @@ pub fn now() -> Timestamp {
 impl<W: Write> Timeline<W> {
     /// A timeline of what happens from `began` on, or of whatever happens.
     pub fn new(out: W, colour: bool, began: Option<Timestamp>) -> Self {
-        Self { out, colour, began, names: BTreeMap::new(), shown: BTreeSet::new() }
+        Self { out, colour, began, names: BTreeMap::new(), shown: BTreeSet::new(), owned: BTreeSet::new() }
     }
 
     /// Writes one line of an instant: who, in a colour, and what.
@@ -84,7 +86,7 @@ impl<W: Write> Timeline<W> {
         Ok(())
     }
 
-    fn tell(&self, row: &Map<String, Value>) -> Option<(Timestamp, &'static str, Style, String)> {
+    fn tell(&mut self, row: &Map<String, Value>) -> Option<(Timestamp, &'static str, Style, String)> {
         let detail = row.get("detail")?.as_str()?;
         let named = |text: &str| {
             self.names.iter().fold(text.to_owned(), |text, (id, name)| text.replace(&format!("`{id}`"), name))
@@ -98,7 +100,18 @@ impl<W: Write> Timeline<W> {
                     Severity::Warning => ("warning", Style::new().yellow()),
                     Severity::Breach => ("breach", Style::new().red().bold()),
                 };
-                (finding.header.occurred_at, who, style, named(&finding.message))
+                match finding.owner.filter(|_| finding.principal.is_some()) {
+                    // A later event of the same finding, which says who it was; each level of it says the same.
+                    Some(owner) => {
+                        let Resource { kind, id } = finding.resource;
+                        let what = named(&format!("{kind} `{id}` was started by {owner}"));
+                        if !self.owned.insert(id) {
+                            return None;
+                        }
+                        (finding.header.occurred_at, "owner", Style::new().dimmed(), what)
+                    }
+                    None => (finding.header.occurred_at, who, style, named(&finding.message)),
+                }
             }
             "action" => {
                 let action: Action = serde_json::from_str(detail).ok()?;

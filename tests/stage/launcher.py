@@ -132,6 +132,8 @@ def run(listener, settings):
     try:
         asyncio.new_event_loop().run_until_complete(serve(listener, settings))
     finally:
+        # Functions that end here because the stage does have not failed.
+        logging.getLogger("lambda_runtime").setLevel(logging.CRITICAL)
         lambda_runtime.reset()
 
 

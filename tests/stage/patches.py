@@ -7,6 +7,7 @@ MiniStack that changed it stops the stage from starting, and the message says wh
 """
 
 import asyncio
+import collections
 import contextvars
 import datetime
 import hashlib
@@ -21,6 +22,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
+import named_resources
 import urllib3
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, router
@@ -31,10 +33,13 @@ from ministack.services import dynamodb, eventbridge, iam, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
 # The services the workload simulator answers: MiniStack's name, which is also the endpoint prefix, the signing name
-# and the IAM namespace, and the start of its X-Amz-Target. EMR, SageMaker and Glue are a line each:
-# "elasticmapreduce": "ElasticMapReduce", "sagemaker": "SageMaker", "glue": "AWSGlue".
+# and the IAM namespace, and the start of its X-Amz-Target.
 SIMULATED_SERVICES = {
     "athena": "AmazonAthena",
+    "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
+    "elasticmapreduce": "ElasticMapReduce",
+    "glue": "AWSGlue",
+    "sagemaker": "SageMaker",
 }
 
 SIMULATOR_CONNECTIONS = 32
@@ -56,9 +61,10 @@ MINISTACK_ONLY = {
     "STATE_DIR",
 }
 
-# Seconds before an asynchronous event is invoked again, by the attempts it has used up; none when it was throttled.
-# AWS waits a minute after the first and two after the second.
+# Seconds before an event is tried again, by the attempts it has used up; AWS waits a minute and then two.
 RETRY_DELAYS = (0.5, 0.5, 1.0)
+# How many events a function deals with at once. Some of its runs are on vigil and sleep.
+AT_ONCE = 16
 
 
 class MiniStackChanged(Exception):
@@ -131,7 +137,9 @@ def give_functions_the_environment_of_lambda():
 
 
 def invoke_asynchronously_as_lambda_does():
-    """Lambda keeps throttled events and reports a final failure to an event bus; MiniStack drops both."""
+    """Lambda keeps events that it has no room for and reports a final failure to a bus; MiniStack does neither."""
+    # How much room there is, AWS says for each account; without a bound a storm of events is a storm of processes here.
+    room = collections.defaultdict(lambda: threading.BoundedSemaphore(AT_ONCE))
     seen(lambda_svc, "invoke_async_with_retry", "289fe4d3cbd4")
     report_elsewhere = seen(lambda_svc, "_route_async_failure", "c023331e333f")
 
@@ -148,7 +156,8 @@ def invoke_asynchronously_as_lambda_does():
             attempts = 0
             condition = None
             while condition is None:
-                result = lambda_svc._execute_function(function, event)
+                with room[config["FunctionArn"]]:
+                    result = lambda_svc._execute_function(function, event)
                 if not result.get("error"):
                     return
                 # A throttled event stays in Lambda's queue and does not use up its retries.
@@ -450,6 +459,8 @@ def authorise_against_the_resource_aws_names():
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if service == "ssm" and operation == "GetParametersByPath":
             return f"arn:aws:ssm:{region}:{account_id}:parameter{json.loads(body).get('Path', '/')}"
+        if service in named_resources.NAMES:
+            return named_resources.arn(service, operation, json.loads(body or b"{}"), region, account_id)
         named = original(service, method, path, headers, body, query_params, region, account_id)
         if service == "athena" and named == "*" and operation not in without_resource:
             # AWS looks up the workgroup of a query; only the simulator knows it, so a role must be allowed all of them.

@@ -16,6 +16,7 @@ import boto3
 GUARDRAIL = "athena-query-runtime"
 ROOT = "/sandbox-guardrails"
 SETTINGS = f"{ROOT}/athena/{GUARDRAIL}"
+LEVELS = "75,95,100"
 SEVERITIES = ("notice", "warning", "breach")
 ACTIVE = ("QUEUED", "RUNNING")
 BATCH = 50
@@ -24,6 +25,9 @@ HORIZON = timedelta(hours=10)
 FRESH_SECONDS = 55
 HEARTBEAT_SECONDS = 300
 STRANDED_SECONDS = 10
+AROUND = timedelta(seconds=60)
+OWNERS_AGAIN = timedelta(minutes=2)
+OWNERS_ASKED = timedelta(minutes=10)
 KEPT_SECONDS = 400 * 24 * 3600
 
 SANDBOX = {
@@ -35,6 +39,7 @@ BUS = os.environ["GUARDRAIL_BUS"]
 TABLE = os.environ["LEDGER_TABLE"]
 
 athena = boto3.client("athena")
+cloudtrail = boto3.client("cloudtrail")
 dynamodb = boto3.client("dynamodb")
 events = boto3.client("events")
 ssm = boto3.client("ssm")
@@ -43,6 +48,7 @@ ssm = boto3.client("ssm")
 read_at, parameters = None, {}
 known, active, reported = {}, {}, set()
 next_beat = None
+no_owners_until, asked_owners = datetime.min.replace(tzinfo=UTC), {}
 
 
 def sweep(event, context):
@@ -59,6 +65,7 @@ def sweep(event, context):
     took_ms = took // timedelta(milliseconds=1)
     print(json.dumps({"level": "INFO", "message": "sweep was completed", "took_ms": took_ms, **saw}))
     beat(saw, took, now)
+    find_owners()
 
 
 def in_force():
@@ -128,8 +135,9 @@ def judge(query, settings, now):
     """The findings of one query that were not reported before."""
     workgroup, submitted_at = query["WorkGroup"], query["Status"]["SubmissionDateTime"]
     limit = seconds(settings.get(f"{SETTINGS}/limit/{workgroup}") or settings[f"{SETTINGS}/limit"])
+    levels = map(int, settings.get(f"{SETTINGS}/levels", LEVELS).split(","))
     elapsed = (now - submitted_at).total_seconds()
-    for percent, severity in zip(map(int, settings[f"{SETTINGS}/levels"].split(",")), SEVERITIES):
+    for percent, severity in zip(levels, SEVERITIES):
         id = f"{GUARDRAIL}/{query['QueryExecutionId']}/{percent}"
         if elapsed * 100 < limit * percent or id in reported:
             continue
@@ -165,38 +173,89 @@ def header(id, now):
 
 def report(findings, now):
     """Reports findings through the ledger and the bus: recorded, published, marked as published."""
+    global no_owners_until
     recorded = []
     for finding in findings:
-        item = {
-            "id": {"S": finding["id"]},
-            "detail_type": {"S": "Guardrail Finding"},
-            "detail": {"S": json.dumps(finding)},
-            "occurred_at": {"N": milliseconds(now)},
-            "recorded_at": {"N": milliseconds(now)},
-            "outbox": {"S": "pending"},
-            "expires_at": {"N": str(int(now.timestamp()) + KEPT_SECONDS)},
-        }
-        if try_write(dynamodb.put_item, Item=item, ConditionExpression="attribute_not_exists(id)"):
+        if try_write(dynamodb.put_item, Item=entry(finding, now), ConditionExpression="attribute_not_exists(id)"):
             recorded.append(("Guardrail Finding", finding))
+            no_owners_until = now
         reported.add(finding["id"])
     publish(recorded)
     for _, finding in recorded:
-        mark_published(finding["id"], now)
+        mark_published(finding["id"], now, awaits_owner=True)
+
+
+def entry(finding, now):
+    """A finding as the ledger holds it until it is published."""
+    return {
+        "id": {"S": finding["id"]},
+        "detail_type": {"S": "Guardrail Finding"},
+        "detail": {"S": json.dumps(finding)},
+        "occurred_at": {"N": milliseconds(now)},
+        "recorded_at": {"N": milliseconds(now)},
+        "outbox": {"S": "pending"},
+        "expires_at": {"N": str(int(now.timestamp()) + KEPT_SECONDS)},
+    }
+
+
+def find_owners():
+    """Asks CloudTrail who started what has no owner yet, and tells it under the finding's id."""
+    global no_owners_until
+    now = datetime.now(UTC)
+    if now < no_owners_until:
+        return
+    unowned = [json.loads(item["detail"]["S"]) for item in waiting_for("unowned", now) if "detail" in item]
+    if not unowned:
+        no_owners_until = now + OWNERS_ASKED
+    for finding in unowned:
+        query = finding["resource"]["id"]
+        if now < asked_owners.get(query, now):
+            continue
+        if not claim(f"owner/query/{query}", now, now + OWNERS_AGAIN):
+            asked_owners[query] = now + OWNERS_AGAIN
+            continue
+        started_at = datetime.fromisoformat(finding["started_at"])
+        answer = cloudtrail.lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "StartQueryExecution"}],
+            StartTime=started_at - AROUND,
+            EndTime=started_at + AROUND,
+        )
+        records = (json.loads(event["CloudTrailEvent"]) for event in answer["Events"])
+        started = [record for record in records if query in json.dumps(record.get("responseElements"))]
+        if not started:
+            asked_owners[query] = now + OWNERS_AGAIN
+            continue
+        arn = started[0]["userIdentity"]["arn"]
+        told_at = datetime.now(UTC)
+        owned = {**finding, **header(finding["id"], told_at), "owner": arn.split("/")[-1], "principal": arn}
+        try_write(
+            dynamodb.put_item,
+            Item=entry(owned, told_at),
+            ConditionExpression="attribute_not_exists(occurred_at) OR occurred_at < :occurred_at",
+            ExpressionAttributeValues={":occurred_at": {"N": milliseconds(told_at)}},
+        )
+        publish([("Guardrail Finding", owned)])
+        mark_published(finding["id"], told_at)
 
 
 def repair(now):
     """Publishes again what an earlier run left pending."""
-    before = milliseconds(now - timedelta(seconds=STRANDED_SECONDS))
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=TABLE,
-        IndexName="outbox",
-        KeyConditionExpression="outbox = :pending AND recorded_at < :before",
-        ExpressionAttributeValues={":pending": {"S": "pending"}, ":before": {"N": before}},
-    )
-    stranded = [item for page in pages for item in page["Items"] if "detail" in item]
+    before = now - timedelta(seconds=STRANDED_SECONDS)
+    stranded = [item for item in waiting_for("pending", before) if "detail" in item]
     publish([(item["detail_type"]["S"], json.loads(item["detail"]["S"])) for item in stranded])
     for item in stranded:
         mark_published(item["id"]["S"], now)
+
+
+def waiting_for(what, before):
+    """The ledger's entries that wait in the outbox for this, recorded before that moment."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=TABLE,
+        IndexName="outbox",
+        KeyConditionExpression="outbox = :what AND recorded_at < :before",
+        ExpressionAttributeValues={":what": {"S": what}, ":before": {"N": milliseconds(before)}},
+    )
+    return [item for page in pages for item in page["Items"]]
 
 
 def beat(saw, took, now):
@@ -206,8 +265,14 @@ def beat(saw, took, now):
         return
     next_beat = now + timedelta(seconds=HEARTBEAT_SECONDS)
     id = "heartbeat/athena-watch"
-    until = milliseconds(next_beat)
-    claimed = try_write(
+    if claim(id, now, next_beat):
+        heartbeat = {**header(id, now), "function": "athena-watch", "saw": saw, "took": f"PT{took.total_seconds()}S"}
+        publish([("Guardrail Heartbeat", heartbeat)])
+
+
+def claim(id, now, until):
+    """Whether this run is the one to deal with it until then."""
+    return try_write(
         dynamodb.update_item,
         Key={"id": {"S": id}},
         UpdateExpression="SET claimed_until = :until, claimed_by = :holder, expires_at = :expires_at",
@@ -215,13 +280,10 @@ def beat(saw, took, now):
         ExpressionAttributeValues={
             ":holder": {"S": now.isoformat()},
             ":now": {"N": milliseconds(now)},
-            ":until": {"N": until},
+            ":until": {"N": milliseconds(until)},
             ":expires_at": {"N": str(int(now.timestamp()) + KEPT_SECONDS)},
         },
     )
-    if claimed:
-        heartbeat = {**header(id, now), "function": "athena-watch", "saw": saw, "took": f"PT{took.total_seconds()}S"}
-        publish([("Guardrail Heartbeat", heartbeat)])
 
 
 def publish(details):
@@ -235,13 +297,15 @@ def publish(details):
             raise RuntimeError("the bus did not take every event")
 
 
-def mark_published(id, now):
-    """Takes an event out of the outbox."""
+def mark_published(id, now, awaits_owner=False):
+    """Takes an event out of the outbox, or leaves it there for its owner."""
+    values = {":now": {"N": milliseconds(now)}}
+    change = "REMOVE outbox SET published_at = :now"
+    if awaits_owner:
+        change = "SET outbox = :unowned, published_at = :now"
+        values[":unowned"] = {"S": "unowned"}
     dynamodb.update_item(
-        TableName=TABLE,
-        Key={"id": {"S": id}},
-        UpdateExpression="REMOVE outbox SET published_at = :now",
-        ExpressionAttributeValues={":now": {"N": milliseconds(now)}},
+        TableName=TABLE, Key={"id": {"S": id}}, UpdateExpression=change, ExpressionAttributeValues=values
     )
 
 

@@ -48,7 +48,7 @@ pub(crate) fn measure(stage: &Stage, progress: impl Fn(&str)) -> Result<Part, Fa
     let mut trials = Vec::new();
     for ((account, name), vigil) in accounts.into_iter().zip(["with the vigil", "without the vigil"]).zip([true, false])
     {
-        let options = SandboxOptions { vigil, sweeps: EVERY_MINUTE, limit: "30m".to_owned(), mode: "enforce" };
+        let options = SandboxOptions { vigil, sweeps: EVERY_MINUTE, ..SandboxOptions::default() };
         let sandbox = stage.deploy_sandbox(account, &name.replace(' ', "-"), &hub, &options)?;
         // The belt of 20 actions a run would hold back part of what comes due in one minute here, as it should.
         let belt = "/sandbox-guardrails/athena/athena-query-runtime/max_actions";

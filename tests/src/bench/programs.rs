@@ -34,7 +34,8 @@ impl Programs {
 
     /// One of our binaries, as a function of the sandbox `account`.
     pub(crate) fn ours(&self, name: &'static str, account: &str) -> Program {
-        Program { name, command: self.binaries.join(name), arguments: Vec::new(), environment: of_a_sandbox(account) }
+        let environment = of_a_sandbox(name, account);
+        Program { name, command: self.binaries.join(name), arguments: Vec::new(), environment }
     }
 
     /// The feed of the hub.
@@ -71,7 +72,7 @@ impl Programs {
             name: "twin",
             command: self.python.clone(),
             arguments: ["-m", "awslambdaric", "handler.sweep"].map(str::to_owned).to_vec(),
-            environment: of_a_sandbox(account).into_iter().chain(own).collect(),
+            environment: of_a_sandbox("athena-watch", account).into_iter().chain(own).collect(),
         }
     }
 
@@ -90,13 +91,14 @@ impl Programs {
 }
 
 /// What the template tells a function of a sandbox.
-fn of_a_sandbox(account: &str) -> Vec<(String, String)> {
+fn of_a_sandbox(function: &str, account: &str) -> Vec<(String, String)> {
+    let interval = if function == "athena-watch" { "60" } else { "300" };
     let environment = [
         ("SANDBOX_ACCOUNT", account),
         ("SANDBOX_ALIAS", "bench"),
         ("GUARDRAIL_BUS", "sandbox-guardrails"),
         ("LEDGER_TABLE", "sandbox-guardrails-ledger"),
-        ("SWEEP_INTERVAL", "60"),
+        ("SWEEP_INTERVAL", interval),
         ("VIGIL", "on"),
     ];
     environment.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()

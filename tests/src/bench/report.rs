@@ -57,6 +57,12 @@ impl Check {
         Self { what, measured: measured_text, expected, kind: Kind::Promise, met: measured <= at_most }
     }
 
+    /// What could not be measured because it failed.
+    pub(crate) fn failed(what: impl Into<String>) -> Self {
+        let (what, measured, expected) = (what.into(), "failed".to_owned(), "done".to_owned());
+        Self { what, measured, expected, kind: Kind::Promise, met: false }
+    }
+
     pub(crate) fn broken(&self) -> bool {
         self.kind == Kind::Promise && !self.met
     }

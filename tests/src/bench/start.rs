@@ -1,8 +1,10 @@
-//! Start, answers, memory and packages: the watch beside a Python twin of the same sweep and a function without an SDK.
+//! Start, answers, memory and packages of every function, beside a function without an SDK; the watch of Athena also
+//! beside a Python twin of the same sweep.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use guardrail::Service;
 use serde_json::{Value, json};
 use stage::deploy::sample_event;
 use stage::{Hub, Sandbox, SandboxOptions, Stage};
@@ -19,6 +21,24 @@ const ACCOUNT: &str = "200000000001";
 
 /// Warm answers of each process.
 const WARM: u32 = 10;
+
+/// Every other function beside the watch of Athena, with the event that it is started with. A watch sweeps a sandbox in
+/// which nothing of its service runs; an enforce and the feed are given an event that they ignore without a call, so
+/// that their start is all that is measured.
+const OTHERS: [(&str, &str); 8] = [
+    ("athena-enforce", "other-account"),
+    ("emr-watch", "sweep"),
+    ("emr-enforce", "other-account"),
+    ("sagemaker-watch", "sweep"),
+    ("sagemaker-enforce", "other-account"),
+    ("glue-watch", "sweep"),
+    ("glue-enforce", "other-account"),
+    ("console-feed", "malformed-finding"),
+];
+
+/// What a package may weigh, zipped; that of the watch of Athena less, because it starts most often.
+const PACKAGE: u64 = 6_000_000;
+const ATHENA_WATCH_PACKAGE: u64 = 3_000_000;
 
 /// What was measured of one program, over all rounds.
 #[derive(Debug, Default)]
@@ -64,12 +84,18 @@ impl Samples {
 
 /// Measures it.
 pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress: impl Fn(&str)) -> Result<Part, Fault> {
-    let sandbox = prepare(stage, ACCOUNT)?;
+    let sandbox = prepare(stage, ACCOUNT, &query_runtime_alone())?;
     let sweep = sample_event("athena-watch", "sweep")?;
     let (floor, watch, twin) = (programs.floor(), programs.ours("athena-watch", ACCOUNT), programs.twin(ACCOUNT));
     let calls = [calls(stage, &sandbox, &watch, &sweep)?, calls(stage, &sandbox, &twin, &sweep)?];
 
-    let [mut of_floor, mut of_watch, mut of_twin, mut of_enforce, mut of_feed]: [Samples; 5] = Default::default();
+    let [mut of_floor, mut of_watch, mut of_twin]: [Samples; 3] = Default::default();
+    let mut others = Vec::new();
+    for (name, event) in OTHERS {
+        let program = if name == "console-feed" { programs.feed() } else { programs.ours(name, ACCOUNT) };
+        let warm = if event == "sweep" { WARM } else { 0 };
+        others.push((program, sample_event(name, event)?, warm, Samples::default()));
+    }
     for round in 1..=rounds {
         progress(&format!("start: round {round} of {rounds}"));
         of_floor.take(&floor, stage.endpoint(), &sweep, WARM)?;
@@ -77,15 +103,9 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
             empty_ledger(&sandbox)?;
             samples.take(program, stage.endpoint(), &sweep, WARM)?;
         }
-    }
-    let (enforce, feed) = (programs.ours("athena-enforce", ACCOUNT), programs.feed());
-    // Both are given an event that they ignore without a call, so that their start is all that is measured.
-    let (other, malformed) =
-        (sample_event("athena-enforce", "other-account")?, sample_event("console-feed", "malformed-finding")?);
-    for round in 1..=rounds {
-        progress(&format!("start of the other functions: round {round} of {rounds}"));
-        of_enforce.take(&enforce, stage.endpoint(), &other, 0)?;
-        of_feed.take(&feed, stage.endpoint(), &malformed, 0)?;
+        for (program, event, warm, samples) in &mut others {
+            samples.take(program, stage.endpoint(), event, *warm)?;
+        }
     }
 
     let mut table = Rows::new([
@@ -98,20 +118,21 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
         "peak memory",
         "package",
     ]);
-    let mut packages = json!({});
-    let (with_sdk, without_sdk) = programs.twin_package()?;
-    for (name, binary, samples) in [
-        ("bench-floor (Rust, no SDK)", "bench-floor", &of_floor),
-        ("athena-watch", "athena-watch", &of_watch),
-        ("athena-enforce", "athena-enforce", &of_enforce),
-        ("console-feed", "console-feed", &of_feed),
-    ] {
-        let package = programs.package(binary)?;
-        packages[binary] = json!(package);
+    let ours: Vec<(&str, &Samples)> = [("athena-watch", &of_watch)]
+        .into_iter()
+        .chain(others.iter().map(|(program, _, _, samples)| (program.name, samples)))
+        .collect();
+    table.push(row("bench-floor (Rust, no SDK)", &of_floor, size(programs.package("bench-floor")?)));
+    let (mut packages, mut figures) = (json!({}), json!({}));
+    for (name, samples) in &ours {
+        let package = programs.package(name)?;
+        packages[*name] = json!(package);
+        figures[*name] = samples.figures();
         table.push(row(name, samples, size(package)));
     }
+    let (with_sdk, without_sdk) = programs.twin_package()?;
     let package = format!("{} ({} B without boto3)", size(with_sdk), without_sdk);
-    table.push(row("Python + boto3 twin of the watch", &of_twin, package));
+    table.push(row("Python + boto3 twin of athena-watch", &of_twin, package));
 
     let first = (median(&of_twin.first).as_micros(), median(&of_watch.first).as_micros());
     let peak = (u128::from(median(&of_twin.peak_kib)), u128::from(median(&of_watch.peak_kib)));
@@ -137,7 +158,7 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
         ),
     ];
     let at_floor = median(&of_floor.ready).as_micros();
-    for (name, samples) in [("athena-watch", &of_watch), ("athena-enforce", &of_enforce), ("console-feed", &of_feed)] {
+    for (name, samples) in &ours {
         let ready = median(&samples.ready).as_micros();
         let measured = format!("{} ×", times(ready, at_floor));
         checks.push(Check::aim(
@@ -147,9 +168,15 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
             ready <= 2 * at_floor,
         ));
     }
-    for name in ["athena-watch", "athena-enforce", "console-feed"] {
-        let package = packages[name].as_u64().unwrap_or_default();
-        checks.push(Check::aim(format!("{name}, package"), size(package), "≤ 3.00 MB", package <= 3_000_000));
+    for (name, _) in &ours {
+        let at_most = if *name == "athena-watch" { ATHENA_WATCH_PACKAGE } else { PACKAGE };
+        let package = packages[*name].as_u64().unwrap_or_default();
+        checks.push(Check::aim(
+            format!("{name}, package"),
+            size(package),
+            format!("≤ {}", size(at_most)),
+            package <= at_most,
+        ));
     }
     packages["twin"] = json!(with_sdk);
     packages["twin_without_boto3"] = json!(without_sdk);
@@ -166,15 +193,15 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
             "both make the same calls, and the stage, a Python program on the same processors, needs as long for each; \
              processor time is the part of an answer that is not waiting for it"
                 .to_owned(),
-            "athena-enforce and console-feed are only started: the first event is one that they ignore without a call"
+            "the other watches sweep a sandbox in which nothing of their service runs; the enforces and console-feed are only \
+             started: the first event is one that they ignore without a call"
                 .to_owned(),
             "packages are deflated zips; the twin's holds boto3, as AWS recommends, and not awslambdaric, which Lambda \
              brings; its libraries are run with their compiled files, which favours it"
                 .to_owned(),
         ],
         figures: json!({
-            "floor": of_floor.figures(), "watch": of_watch.figures(), "twin": of_twin.figures(),
-            "enforce": of_enforce.figures(), "feed": of_feed.figures(), "package_bytes": packages,
+            "floor": of_floor.figures(), "twin": of_twin.figures(), "functions": figures, "package_bytes": packages,
             "calls": {"cold": calls[0].0, "warm": calls[0].1},
         }),
         tables: vec![table, table_of(&calls)?],
@@ -183,20 +210,25 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
 }
 
 fn row(name: &str, samples: &Samples, package: String) -> [String; 8] {
-    let sweeps = |times: &[Duration]| match samples.warm.as_slice() {
-        [] => "–".to_owned(),
-        _ => time(median(times)),
-    };
+    let warm = |times: &[Duration]| if times.is_empty() { "–".to_owned() } else { time(median(times)) };
     [
         name.to_owned(),
         time(median(&samples.ready)),
-        sweeps(&samples.first),
-        sweeps(&samples.computed_first),
-        sweeps(&samples.warm),
-        sweeps(&samples.computed_warm),
+        time(median(&samples.first)),
+        time(median(&samples.computed_first)),
+        warm(&samples.warm),
+        warm(&samples.computed_warm),
         memory(median(&samples.peak_kib)),
         package,
     ]
+}
+
+/// Every guardrail of Athena but one is off: the twin does not have more.
+fn query_runtime_alone() -> SandboxOptions {
+    let others = Service::Athena.guardrails().filter(|guardrail| guardrail.id != "athena-query-runtime");
+    others.fold(SandboxOptions::default(), |options, guardrail| {
+        options.with(&format!("/sandbox-guardrails/athena/{}/mode", guardrail.id), "off")
+    })
 }
 
 /// A sandbox without a hub, whose feed would run in the background and be measured with it.
@@ -210,8 +242,8 @@ pub(crate) fn alone(stage: &Stage, account: &str, options: &SandboxOptions) -> R
 
 /// A sandbox with 240 queries in three workgroups beside the empty `primary`: 200 have ended, 40 are active and one of
 /// these is between 75 % and 95 % of its limit.
-pub(crate) fn prepare(stage: &Stage, account: &str) -> Result<Sandbox, Fault> {
-    let sandbox = alone(stage, account, &SandboxOptions::default())?;
+pub(crate) fn prepare(stage: &Stage, account: &str, options: &SandboxOptions) -> Result<Sandbox, Fault> {
+    let sandbox = alone(stage, account, options)?;
     let minutes = |minutes: u32| Duration::from_secs(60) * minutes;
     for (workgroup, ended, active, at_notice) in [("etl", 100, 19, 1), ("adhoc", 60, 15, 0), ("reports", 40, 5, 0)] {
         sandbox.athena.seed_history(workgroup, ended, minutes(3), minutes(2));
@@ -257,4 +289,22 @@ fn table_of([watch, twin]: &[(Counts, Counts); 2]) -> Result<Rows, Fault> {
     let [cold, warm] = [cold, warm].map(|calls| calls.values().sum::<u64>().to_string());
     table.push(["all".to_owned(), cold, warm]);
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use stage::template;
+
+    use super::*;
+
+    #[test]
+    fn every_function_is_measured() {
+        let [sandbox, hub] = ["sandbox", "hub"].map(|name| template::read(name).unwrap());
+        let functions: BTreeSet<&str> =
+            [&sandbox, &hub].into_iter().flat_map(template::functions).map(|(_, binary, _)| binary).collect();
+        let measured: BTreeSet<&str> = OTHERS.iter().map(|(name, _)| *name).chain(["athena-watch"]).collect();
+        assert_eq!(measured, functions);
+    }
 }

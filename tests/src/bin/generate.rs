@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use stage::generated::{CATALOGUE_MARKERS, SCHEMAS, schemas, with_catalogue};
+use stage::generated::{SCHEMAS, documents, filled, schemas};
 use stage::template::repository;
 
 fn main() -> ExitCode {
@@ -28,13 +28,13 @@ fn generate(repository: &Path) -> io::Result<()> {
     for (file, schema) in schemas() {
         write(repository, &format!("{SCHEMAS}/{file}"), &format!("{schema:#}\n"))?;
     }
-    let readme = fs::read_to_string(repository.join("README.md"))
-        .map_err(|error| io::Error::new(error.kind(), format!("README.md: {error}")))?;
-    let readme = with_catalogue(&readme).ok_or_else(|| {
-        let [begin, end] = CATALOGUE_MARKERS;
-        io::Error::other(format!("README.md needs the lines `{begin}` and `{end}`, with the table to go between them"))
-    })?;
-    write(repository, "README.md", &readme)
+    for document in documents().map_err(io::Error::other)? {
+        let path = &document.path;
+        let text = fs::read_to_string(repository.join(path))
+            .map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
+        write(repository, path, &filled(&document, &text).map_err(io::Error::other)?)?;
+    }
+    Ok(())
 }
 
 fn write(repository: &Path, path: &str, contents: &str) -> io::Result<()> {

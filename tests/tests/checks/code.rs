@@ -18,31 +18,38 @@ pub(crate) struct Function {
     /// The template that deploys it.
     pub(crate) template: Template,
     settings: Vec<Settings>,
-    actions: &'static [&'static [&'static str]],
+    actions: Actions,
 }
 
 /// Every function there is.
 pub(crate) fn functions() -> Vec<Function> {
-    vec![
-        Function {
-            name: athena::watch::FUNCTION,
-            template: Template::sandbox(),
-            settings: vec![sandbox_settings(), watch_settings()],
-            actions: athena::watch::ACTIONS,
-        },
-        Function {
-            name: athena::enforce::FUNCTION,
-            template: Template::sandbox(),
-            settings: vec![sandbox_settings()],
-            actions: athena::enforce::ACTIONS,
-        },
-        Function {
-            name: console::feed::FUNCTION,
-            template: Template::hub(),
-            settings: vec![feed_settings()],
-            actions: console::feed::ACTIONS,
-        },
-    ]
+    let mut functions = vec![
+        watch(athena::watch::FUNCTION, athena::watch::ACTIONS),
+        enforce(athena::enforce::FUNCTION, athena::enforce::ACTIONS),
+        watch(emr::watch::FUNCTION, emr::watch::ACTIONS),
+        enforce(emr::enforce::FUNCTION, emr::enforce::ACTIONS),
+        watch(sagemaker::watch::FUNCTION, sagemaker::watch::ACTIONS),
+        enforce(sagemaker::enforce::FUNCTION, sagemaker::enforce::ACTIONS),
+        watch(glue::watch::FUNCTION, glue::watch::ACTIONS),
+        enforce(glue::enforce::FUNCTION, glue::enforce::ACTIONS),
+    ];
+    functions.push(Function {
+        name: console::feed::FUNCTION,
+        template: Template::hub(),
+        settings: vec![feed_settings()],
+        actions: console::feed::ACTIONS,
+    });
+    functions
+}
+
+type Actions = &'static [&'static [&'static str]];
+
+fn watch(name: &'static str, actions: Actions) -> Function {
+    Function { name, template: Template::sandbox(), settings: vec![sandbox_settings(), watch_settings()], actions }
+}
+
+fn enforce(name: &'static str, actions: Actions) -> Function {
+    Function { name, template: Template::sandbox(), settings: vec![sandbox_settings()], actions }
 }
 
 impl Function {

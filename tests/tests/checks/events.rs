@@ -1,5 +1,6 @@
 //! Sample events: each reaches its function by a rule or a schedule, or is kept from it, as this table says.
 
+use guardrail::catalogue::{self, ActionKind};
 use guardrail::event::SOURCE;
 use serde_json::{Value, json};
 
@@ -35,6 +36,55 @@ const SAMPLES: &[(&str, &str, Way)] = &[
     ("athena-enforce", "other-account", Way::None),
     ("athena-enforce", "unknown-guardrail", Way::Rule),
     ("athena-enforce", "warning", Way::None),
+    ("emr-watch", "cluster-running", Way::None),
+    ("emr-watch", "cluster-starting", Way::Rule),
+    ("emr-watch", "cluster-terminated", Way::None),
+    ("emr-watch", "cluster-waiting", Way::None),
+    ("emr-watch", "limit-changed", Way::Rule),
+    ("emr-watch", "malformed", Way::Rule),
+    ("emr-watch", "step-completed", Way::None),
+    ("emr-watch", "step-pending", Way::None),
+    ("emr-watch", "step-running", Way::Rule),
+    ("emr-watch", "sweep", Way::Schedule("emr-watch-sweep")),
+    ("emr-enforce", "breach", Way::Rule),
+    ("emr-enforce", "count-breach", Way::Rule),
+    ("emr-enforce", "malformed", Way::Rule),
+    ("emr-enforce", "other-account", Way::None),
+    ("emr-enforce", "step-breach", Way::Rule),
+    ("emr-enforce", "unknown-guardrail", Way::Rule),
+    ("sagemaker-watch", "endpoint-deleting", Way::None),
+    ("sagemaker-watch", "endpoint-in-service", Way::Rule),
+    ("sagemaker-watch", "execution-executing", Way::Rule),
+    ("sagemaker-watch", "execution-succeeded", Way::None),
+    ("sagemaker-watch", "execution-unknown", Way::Rule),
+    ("sagemaker-watch", "limit-changed", Way::Rule),
+    ("sagemaker-watch", "malformed", Way::Rule),
+    ("sagemaker-watch", "notebook-in-service", Way::Rule),
+    ("sagemaker-watch", "notebook-stopped", Way::None),
+    ("sagemaker-watch", "processing-job-in-progress", Way::Rule),
+    ("sagemaker-watch", "step-status", Way::None),
+    ("sagemaker-watch", "sweep", Way::Schedule("sagemaker-watch-sweep")),
+    ("sagemaker-watch", "training-job-completed", Way::None),
+    ("sagemaker-watch", "training-job-in-progress", Way::Rule),
+    ("sagemaker-watch", "transform-job-in-progress", Way::Rule),
+    ("sagemaker-watch", "tuning-job-in-progress", Way::Rule),
+    ("sagemaker-enforce", "breach", Way::Rule),
+    ("sagemaker-enforce", "malformed", Way::Rule),
+    ("sagemaker-enforce", "other-account", Way::None),
+    ("sagemaker-enforce", "unknown-guardrail", Way::Rule),
+    ("glue-watch", "limit-changed", Way::Rule),
+    ("glue-watch", "malformed", Way::Rule),
+    ("glue-watch", "run-running", Way::Rule),
+    ("glue-watch", "run-starting", Way::Rule),
+    ("glue-watch", "run-stopping", Way::None),
+    ("glue-watch", "run-succeeded", Way::None),
+    ("glue-watch", "run-unknown", Way::Rule),
+    ("glue-watch", "sweep", Way::Schedule("glue-watch-sweep")),
+    ("glue-enforce", "breach", Way::Rule),
+    ("glue-enforce", "malformed", Way::Rule),
+    ("glue-enforce", "other-account", Way::None),
+    ("glue-enforce", "run-breach", Way::Rule),
+    ("glue-enforce", "unknown-guardrail", Way::Rule),
     ("console-feed", "action", Way::Rule),
     ("console-feed", "configuration-rejected", Way::Rule),
     ("console-feed", "finding", Way::Rule),
@@ -108,6 +158,40 @@ fn each_sample_reaches_its_function_as_it_should() {
                         function.logical_id()
                     ));
                 }
+            }
+        }
+    }
+    agree(faults);
+}
+
+#[test]
+fn each_breach_wakes_the_enforce_of_its_service_if_it_is_to_be_acted_on() {
+    let enforces = functions().into_iter().filter(|function| function.name.ends_with("-enforce"));
+    let enforces: Vec<(&str, Vec<Value>)> = enforces.map(|function| (function.name, patterns(&function))).collect();
+    let woken = |event: &Value| -> Vec<&str> {
+        let wakes = |patterns: &Vec<Value>| patterns.iter().any(|pattern| matches(pattern, event).unwrap());
+        enforces.iter().filter(|(_, patterns)| wakes(patterns)).map(|(name, _)| *name).collect()
+    };
+    let mut faults = Vec::new();
+    for guardrail in catalogue::all() {
+        let finding = |severity: &str, held_back: bool| {
+            json!({
+                "source": SOURCE, "detail-type": "Guardrail Finding", "account": SANDBOX,
+                "detail": {
+                    "service": guardrail.service, "guardrail": guardrail.id, "action": guardrail.action,
+                    "level": {"severity": severity}, "held_back": held_back
+                }
+            })
+        };
+        let enforce = format!("{}-enforce", guardrail.service);
+        let expected = if guardrail.action == ActionKind::Report { vec![] } else { vec![enforce.as_str()] };
+        let breach = finding("breach", false);
+        if woken(&breach) != expected {
+            faults.push(format!("a breach of `{}` wakes {:?}, expected {expected:?}", guardrail.id, woken(&breach)));
+        }
+        for event in [finding("warning", false), finding("notice", false), finding("breach", true)] {
+            if !woken(&event).is_empty() {
+                faults.push(format!("{event} wakes {:?}, and there is nothing to act on", woken(&event)));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Functions in the templates: names, binaries, environment, logs, failures, rules, schedules, and the one alarm.
 
+use guardrail::Service;
 use serde_json::Value;
 
 use crate::code::{functions, pascal_case};
@@ -104,12 +105,51 @@ fn a_function_that_fails_for_good_tells_somebody() {
     let told = [(Template::sandbox(), "EventBridge", "GuardrailBus"), (Template::hub(), "SQS", "DeadLetters")];
     let faults = told.iter().flat_map(|(template, kind, destination)| {
         let fails_silently = move |(id, function): (&str, &Value)| {
-            let on_failure = &function["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
+            let on_failure = template.property(function, "/EventInvokeConfig/DestinationConfig/OnFailure");
             let tells = on_failure["Type"] == *kind && on_failure["Destination"] == arn(destination);
             (!tells).then(|| format!("`{id}` in {}: `OnFailure` is not `{destination}`", template.path()))
         };
         template.functions().filter_map(fails_silently)
     });
+    agree(faults);
+}
+
+#[test]
+fn every_governed_service_has_a_watch_and_an_enforce() {
+    let names = Service::GOVERNED.iter().flat_map(|service| [format!("{service}-watch"), format!("{service}-enforce")]);
+    let sandbox = Template::sandbox();
+    let deployed = sandbox.functions().map(|(_, function)| binary(function));
+    agree(differences(("infra/sandbox.yaml", deployed), ("`Service::GOVERNED`", names)));
+}
+
+#[test]
+fn a_watch_is_swept_as_often_as_it_is_told_and_outlives_its_vigil() {
+    let sandbox = Template::sandbox();
+    let default = |parameter: &Value| {
+        let name = parameter["Ref"].as_str().unwrap_or_default();
+        sandbox.at(&format!("/Parameters/{name}/Default")).clone()
+    };
+    let schedules = sandbox.schedules();
+    let mut faults = Vec::new();
+    for (id, function) in sandbox.functions().filter(|(_, function)| binary(function).ends_with("-watch")) {
+        let place = format!("`{id}` in {}", sandbox.path());
+        let interval = default(sandbox.property(function, "/Environment/Variables/SWEEP_INTERVAL"));
+        let interval = interval.as_u64().unwrap_or_default();
+        let expected = match interval / 60 {
+            1 => "rate(1 minute)".to_owned(),
+            minutes => format!("rate({minutes} minutes)"),
+        };
+        let sweep = schedules.iter().find(|schedule| schedule.id == format!("{id}Sweep"));
+        let rate = sweep.map(|sweep| default(&sweep.properties["ScheduleExpression"])).unwrap_or_default();
+        if rate != expected {
+            faults.push(format!("{place} is swept at {rate}, but told that it is every {interval} s"));
+        }
+        // A vigil covers two intervals (`vigil::horizon`) and begins after the sweep.
+        let timeout = sandbox.property(function, "/Timeout").as_u64().unwrap_or_default();
+        if timeout <= 2 * interval {
+            faults.push(format!("{place} ends after {timeout} s, before a vigil of two intervals of {interval} s"));
+        }
+    }
     agree(faults);
 }
 

@@ -1,22 +1,9 @@
-//! Parameters: those of the templates explain themselves, and those in Parameter Store begin as the catalogue says.
+//! Parameters: those of the templates explain themselves, and those in Parameter Store are nobody's but the operators'.
 
-use guardrail::catalogue;
-use guardrail::config::{Parameter, Setting};
-use guardrail::{Guardrail, Levels};
 use serde_json::Value;
 
-use crate::agree;
-use crate::code::pascal_case;
-use crate::differences;
 use crate::template::{Template, list};
-
-/// The settings of a guardrail that the sandbox's template gives a starting value.
-const SETTINGS: &[&str] = &["limit", "levels", "mode"];
-
-/// The template's parameter for a setting: `AthenaQueryRuntimeLimit`.
-fn parameter_of(guardrail: &Guardrail, setting: &str) -> String {
-    pascal_case(guardrail.id) + &pascal_case(setting)
-}
+use crate::{agree, differences};
 
 #[test]
 fn every_parameter_of_a_template_is_described_labelled_and_grouped() {
@@ -40,10 +27,9 @@ fn every_parameter_of_a_template_is_described_labelled_and_grouped() {
 }
 
 #[test]
-fn a_new_sandbox_observes_keeps_vigil_and_runs_on_arm() {
+fn a_new_sandbox_keeps_vigil_runs_on_arm_and_is_protected() {
     let (sandbox, hub) = (Template::sandbox(), Template::hub());
     let expected = [
-        (&sandbox, "AthenaQueryRuntimeMode", "observe"),
         (&sandbox, "Vigil", "on"),
         (&sandbox, "Architecture", "arm64"),
         (&sandbox, "DeletionProtection", "on"),
@@ -58,139 +44,56 @@ fn a_new_sandbox_observes_keeps_vigil_and_runs_on_arm() {
 }
 
 #[test]
-fn parameter_store_begins_with_the_defaults_of_the_catalogue() {
-    let sandbox = Template::sandbox();
-    let mut faults = Vec::new();
-    for guardrail in catalogue::all() {
-        for setting in SETTINGS {
-            let parameter = parameter_of(guardrail, setting);
-            let name = format!("{}/{setting}", guardrail.parameter_path());
-            let stored = sandbox.at(&format!("/Resources/{parameter}Parameter/Properties"));
-            if stored["Name"] != name || stored["Value"] != crate::template::reference(&parameter) {
-                faults.push(format!(
-                    "`{parameter}Parameter` in infra/sandbox.yaml does not put `{parameter}` into `{name}`"
-                ));
-            }
-            let default = sandbox.at(&format!("/Parameters/{parameter}/Default")).as_str().unwrap_or_default();
-            let expected = match *setting {
-                "limit" => Setting::Limit(guardrail.default_limit.quantity()),
-                "levels" => Setting::Levels(Levels::new(guardrail.default_levels).unwrap()),
-                _ => Setting::Mode(guardrail.default_mode),
-            };
-            match Parameter::parse(&name, default) {
-                Ok(Parameter::Setting(_, None, found)) if found == expected => {}
-                found => faults.push(format!(
-                    "`{parameter}` in infra/sandbox.yaml is {found:?} by default, the catalogue says {expected:?}"
-                )),
-            }
-        }
-    }
-    let names = catalogue::all()
-        .flat_map(|guardrail| SETTINGS.iter().map(|setting| parameter_of(guardrail, setting) + "Parameter"));
-    let stored = sandbox.resources("AWS::SSM::Parameter").map(|(id, _)| id);
-    faults.extend(differences(("infra/sandbox.yaml", stored), ("what the catalogue needs", names.collect::<Vec<_>>())));
+fn no_deployment_sets_a_limit_or_a_mode() {
+    // A stack that owned a parameter would take it away, or put its own value back, when it changes. The defaults are the
+    // catalogue's, whose own tests say that every guardrail begins by observing.
+    let faults = Template::all().into_iter().flat_map(|template| {
+        let stored = template.resources("AWS::SSM::Parameter").map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
+        let fault = move |id| format!("`{id}` in {} belongs to whoever operates the sandbox", template.path());
+        stored.into_iter().map(fault)
+    });
     agree(faults);
 }
 
-/// What becomes of a value that somebody gives to the template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// It is deployed and obeyed.
-    Obeyed,
-    /// CloudFormation refuses to deploy it.
-    Refused,
-    /// CloudFormation refuses it, though Parameter Store may hold it: the template asks for the plainer form.
-    RefusedThoughGood,
-    /// It is deployed and then rejected by the functions, since a pattern cannot say what is wrong with it.
-    Rejected,
-}
-
-/// Holds what the template takes, and what the code obeys, against a table.
-fn check(setting: &str, fates: &[(Fate, &[&str])]) {
+/// A parameter of the sandbox's template takes these values and refuses those.
+#[track_caller]
+fn check(parameter: &str, takes: &[&str], refuses: &[&str]) {
     let sandbox = Template::sandbox();
-    let mut faults = Vec::new();
-    for guardrail in catalogue::all() {
-        let parameter = parameter_of(guardrail, setting);
-        let definition = sandbox.at(&format!("/Parameters/{parameter}"));
-        let pattern = definition["AllowedPattern"].as_str().map(|pattern| fancy_regex::Regex::new(pattern).unwrap());
-        let takes = |value: &str| match &pattern {
-            Some(pattern) => pattern.is_match(value).unwrap(),
-            None => list(&definition["AllowedValues"]).contains(&&Value::from(value)),
-        };
-        let name = format!("{}/{setting}", guardrail.parameter_path());
-        for (expected, values) in fates {
-            for value in *values {
-                let found = match (takes(value), Parameter::parse(&name, value).is_ok()) {
-                    (true, true) => Fate::Obeyed,
-                    (true, false) => Fate::Rejected,
-                    (false, true) => Fate::RefusedThoughGood,
-                    (false, false) => Fate::Refused,
-                };
-                if found != *expected {
-                    faults.push(format!("`{parameter}` = `{value}` is {found:?}, expected {expected:?}"));
-                }
-            }
-        }
-    }
-    agree(faults);
-}
-
-#[test]
-fn the_template_takes_no_limit_that_is_empty_zero_or_negative() {
-    check(
-        "limit",
-        &[
-            (Fate::Obeyed, &["30m", "2h", "90s", "1s", "600m", "PT30M", "PT1H30M", "PT90S", "030m"]),
-            (Fate::RefusedThoughGood, &["1h30m", "1h 30m", " 30m "]),
-            (Fate::Rejected, &["601m", "11h", "PT11H", "999999h"]),
-            (
-                Fate::Refused,
-                &[
-                    "", " ", "0", "0s", "00m", "PT0S", "PT0H0M", "PT", "-5m", "-PT5M", "PT-5M", "30", "soon", "1d",
-                    "30m ago", "0.5s",
-                ],
-            ),
-        ],
+    let pattern = sandbox.at(&format!("/Parameters/{parameter}/AllowedPattern"));
+    let pattern = fancy_regex::Regex::new(pattern.as_str().unwrap()).unwrap();
+    let expected = takes.iter().map(|value| (value, true)).chain(refuses.iter().map(|value| (value, false)));
+    agree(
+        expected
+            .filter(|(value, taken)| pattern.is_match(value).unwrap() != *taken)
+            .map(|(value, taken)| format!("`{parameter}` = `{value}` is {}", if taken { "refused" } else { "taken" })),
     );
 }
 
 #[test]
-fn the_template_takes_no_levels_that_are_empty_zero_negative_or_without_the_limit() {
-    check(
-        "levels",
-        &[
-            (Fate::Obeyed, &["75,95,100", "100", "50,100,150", "1,2,3,4,5,6,7,8,9,100"]),
-            (Fate::RefusedThoughGood, &["75, 95, 100", "100,1000"]),
-            (Fate::Rejected, &["95,75,100", "75,75,100", "100,75"]),
-            (
-                Fate::Refused,
-                &[
-                    "",
-                    "0",
-                    "0,100",
-                    "-5,100",
-                    "75,95",
-                    "100,",
-                    ",100",
-                    "75,,100",
-                    "75;100",
-                    "75%,100",
-                    "1000",
-                    "a",
-                    "1,2,3,4,5,6,7,8,9,10,100",
-                ],
-            ),
-        ],
-    );
+fn a_sweep_is_a_rate_or_a_cron() {
+    for parameter in ["SweepSchedule", "WorkloadSweepSchedule"] {
+        check(
+            parameter,
+            &["rate(1 minute)", "rate(5 minutes)", "rate(365 days)", "cron(* * * * ? *)"],
+            &["", "5 minutes", "rate()", "rate(5 minutes", "at(2026-11-21T12:00:00)", "rate(1 minute) "],
+        );
+    }
 }
 
 #[test]
-fn the_template_takes_the_modes_that_there_are() {
+fn the_hub_is_named_by_the_arn_of_its_bus() {
     check(
-        "mode",
+        "HubBusArn",
         &[
-            (Fate::Obeyed, &["off", "observe", "enforce"]),
-            (Fate::Refused, &["", "on", "Enforce", "enfroce", "dry-run"]),
+            "arn:aws:events:eu-central-1:111122223333:event-bus/sandbox-guardrails",
+            "arn:aws-cn:events:cn-north-1:111122223333:event-bus/sandbox-guardrails",
+        ],
+        &[
+            "",
+            "sandbox-guardrails",
+            "arn:aws:events:eu-central-1:1111:event-bus/sandbox-guardrails",
+            "arn:aws:sqs:eu-central-1:111122223333:sandbox-guardrails",
+            "arn:aws:events:eu-central-1:111122223333:rule/sandbox-guardrails",
         ],
     );
 }

@@ -1,8 +1,8 @@
-//! The part of EventBridge's pattern matching that our rules use: lists of exact values and of prefixes, nested.
+//! The part of EventBridge's pattern matching that our rules use: lists of exact values, `prefix`, `anything-but`, `$or`.
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>
 //!
-//! Anything else, such as `suffix` or `$or`, is an error: a check must not pass because it did not understand the rule.
+//! Anything else, such as `suffix`, is an error: a check must not pass because it did not understand the rule.
 
 use serde_json::{Map, Value};
 
@@ -10,20 +10,29 @@ use serde_json::{Map, Value};
 pub(crate) fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
     let Value::Object(pattern) = pattern else { return Err(format!("a pattern is an object, not {pattern}")) };
     let nothing = Map::new();
-    let event = event.as_object().unwrap_or(&nothing);
+    let members = event.as_object().unwrap_or(&nothing);
     // Every key is looked at, also after one that does not match, so that an operator is found with any event.
     pattern.iter().try_fold(true, |so_far, (key, expected)| {
-        if key.starts_with('$') {
-            return Err(format!("`{key}` is an operator that tests/tests/checks/pattern.rs does not know"));
+        if key == "$or" {
+            return Ok(so_far & either(expected, event)?);
         }
-        let found = event.get(key).unwrap_or(&Value::Null);
+        if key.starts_with('$') {
+            return Err(unknown(key));
+        }
+        let found = members.get(key).unwrap_or(&Value::Null);
         let fits = match expected {
             Value::Array(allowed) => any(allowed, found)?,
             nested => matches(nested, found)?,
         };
         // An absent field matches nothing, not even `null`.
-        Ok(so_far && fits && event.contains_key(key))
+        Ok(so_far && fits && members.contains_key(key))
     })
+}
+
+/// Whether an event matches one of several patterns, each of which is looked at.
+fn either(patterns: &Value, event: &Value) -> Result<bool, String> {
+    let Value::Array(patterns) = patterns else { return Err(format!("`$or` takes a list, not {patterns}")) };
+    patterns.iter().try_fold(false, |so_far, pattern| Ok(so_far | matches(pattern, event)?))
 }
 
 /// Whether a value, or one of its items where it is a list, fits one of those allowed.
@@ -34,16 +43,23 @@ fn any(allowed: &[Value], found: &Value) -> Result<bool, String> {
     };
     allowed.iter().try_fold(false, |so_far, allowed| {
         let fits = match allowed {
-            Value::Object(operator) => match (operator.len(), operator.get("prefix")) {
-                (1, Some(Value::String(prefix))) => {
+            Value::Object(operator) => match operator.iter().collect::<Vec<_>>().as_slice() {
+                [(name, Value::String(prefix))] if *name == "prefix" => {
                     found.iter().any(|found| found.as_str().is_some_and(|text| text.starts_with(prefix)))
                 }
-                _ => return Err(format!("{allowed} is an operator that tests/tests/checks/pattern.rs does not know")),
+                [(name, Value::Array(others))] if *name == "anything-but" && others.iter().all(Value::is_string) => {
+                    found.iter().any(|found| !others.contains(found))
+                }
+                _ => return Err(unknown(allowed)),
             },
             exact => found.contains(&exact),
         };
         Ok(so_far || fits)
     })
+}
+
+fn unknown(operator: impl std::fmt::Display) -> String {
+    format!("`{operator}` is an operator that tests/tests/checks/pattern.rs does not know")
 }
 
 /// A pattern with `!Ref AWS::AccountId` put in.
@@ -80,6 +96,14 @@ fn values_match_exactly_or_by_prefix_at_any_depth() {
     check(json!({"a": {"b": {"c": [1]}}}), json!({"a": {"b": {"c": 1}}}), true);
     check(json!({"a": {"b": [1]}}), json!({"a": 1}), false);
     check(json!({"a": [1], "b": [2]}), json!({"a": 1, "b": 3}), false);
+    check(json!({"a": [{"anything-but": ["x", "y"]}]}), json!({"a": "z"}), true);
+    check(json!({"a": [{"anything-but": ["x", "y"]}]}), json!({"a": "y"}), false);
+    check(json!({"a": [{"anything-but": ["x", "y"]}]}), json!({}), false);
+    let either = json!({"a": [1], "$or": [{"b": [2]}, {"c": [3]}]});
+    check(either.clone(), json!({"a": 1, "b": 2}), true);
+    check(either.clone(), json!({"a": 1, "c": 3}), true);
+    check(either.clone(), json!({"a": 1, "b": 3, "c": 2}), false);
+    check(either, json!({"a": 0, "b": 2}), false);
 }
 
 #[test]
@@ -89,7 +113,11 @@ fn an_operator_is_an_error_whatever_the_event() {
         json!({"z": ["no"], "a": [{"suffix": "x"}]}),
         json!({"a": ["x", {"prefix": "x", "suffix": "x"}]}),
         json!({"a": [{"prefix": {"equals-ignore-case": "x"}}]}),
-        json!({"$or": [{"a": [1]}]}),
+        json!({"$or": {"a": [1]}}),
+        json!({"$or": [{"a": ["x"]}, {"a": [{"suffix": "x"}]}]}),
+        json!({"$and": [{"a": [1]}]}),
+        json!({"a": [{"anything-but": "y"}]}),
+        json!({"a": [{"anything-but": [{"prefix": "y"}]}]}),
         json!({"a": {"b": [{"exists": true}]}}),
         json!("x"),
         json!({"a": "x"}),

@@ -1,5 +1,6 @@
 //! Roles: each function may do what its code declares, and nothing else; only our functions may put to the bus.
 
+use guardrail::config::{EXEMPTIONS, ROOT};
 use serde_json::Value;
 
 use crate::code::functions;
@@ -13,11 +14,31 @@ const LOGS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
 const EXTRAS: &[(&str, &str, &str)] =
     &[("console-feed", "sqs:SendMessage", "Lambda sends failed invocations to the failure destination with this role")];
 
-/// The actions that may be allowed on every resource, and why.
-const ON_EVERYTHING: &[(&str, &str)] = &[("athena:ListWorkGroups", "Athena knows no resource for it")];
+/// The actions that may be allowed on every resource, because their service knows no resource for them.
+///
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+const ON_EVERYTHING: &[&str] = &[
+    "athena:ListWorkGroups",
+    "cloudtrail:LookupEvents",
+    "elasticmapreduce:ListClusters",
+    "glue:ListJobs",
+    "glue:ListSessions",
+    "sagemaker:ListApps",
+    "sagemaker:ListAutoMLJobs",
+    "sagemaker:ListDomains",
+    "sagemaker:ListEndpoints",
+    "sagemaker:ListHyperParameterTuningJobs",
+    "sagemaker:ListModelPackages",
+    "sagemaker:ListNotebookInstances",
+    "sagemaker:ListPipelines",
+    "sagemaker:ListProcessingJobs",
+    "sagemaker:ListSpaces",
+    "sagemaker:ListTrainingJobs",
+    "sagemaker:ListTransformJobs",
+];
 
 /// The words that the action of a call begins with when the call changes nothing.
-const READS: &[&str] = &["Get", "List", "BatchGet", "Describe", "Query"];
+const READS: &[&str] = &["Get", "List", "BatchGet", "Describe", "Query", "Lookup"];
 
 /// The statements of a role's own policies.
 fn statements(role: &Value) -> Vec<&Value> {
@@ -95,9 +116,9 @@ fn no_role_holds_more_than_can_be_read_off_it() {
                     if action.contains(['*', '?']) {
                         fault(&format!("`{action}` is a wildcard; name the actions"));
                     }
-                    if everywhere && !ON_EVERYTHING.iter().any(|(known, _)| *known == action) {
+                    if everywhere && !ON_EVERYTHING.contains(&action) {
                         fault(&format!(
-                            "`{action}` is allowed on everything; name the resource, or give the reason in ON_EVERYTHING"
+                            "`{action}` is allowed on everything; name the resource, or add it to ON_EVERYTHING"
                         ));
                     }
                 }
@@ -132,6 +153,29 @@ fn a_watch_changes_nothing_but_the_ledger_the_bus_and_its_log() {
         }
         faults
     });
+    agree(faults);
+}
+
+#[test]
+fn a_function_reads_the_parameters_of_its_own_service_and_the_exemptions() {
+    let sandbox = Template::sandbox();
+    let mut faults = Vec::new();
+    for (id, function) in sandbox.functions() {
+        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap_or_default();
+        let own = format!("{ROOT}/{}", binary.split('-').next().unwrap_or_default());
+        // `GetParametersByPath` is authorised against the node itself, `GetParameterHistory` against what is under it.
+        let paths = [own.clone(), format!("{own}/*"), EXEMPTIONS.to_owned(), format!("{EXEMPTIONS}/*")];
+        let prefix = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter";
+        let expected = paths.map(|path| format!("{prefix}{path}"));
+
+        let role = sandbox.at(&format!("/Resources/{id}Role/Properties"));
+        let of_parameters = |statement: &&Value| actions(statement).any(|action| action.starts_with("ssm:"));
+        let statements = statements(role).into_iter().filter(of_parameters);
+        let resources = statements.flat_map(|statement| list(&statement["Resource"]));
+        let resources = resources.map(|resource| resource["Fn::Sub"].as_str().unwrap_or("something else"));
+        let place = format!("the parameters that `{id}Role` in {} may read", sandbox.path());
+        faults.extend(differences((&place, resources), ("those of its service and the exemptions", expected)));
+    }
     agree(faults);
 }
 

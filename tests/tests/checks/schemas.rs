@@ -6,12 +6,14 @@ use guardrail::Exemption;
 use guardrail::event::{Event, SOURCE};
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use stage::generated::{SCHEMAS, schemas};
+use stage::generated::{SCHEMAS, page, schemas, services};
 
 use crate::{agree, differences, tree};
 
-/// Samples that are meant not to be what their detail type says, by their path.
-const MALFORMED: &[&str] = &["events/athena-enforce/malformed.json", "events/console-feed/malformed-finding.json"];
+/// Whether a sample is meant not to be what its detail type says: its name tells.
+fn is_malformed(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("malformed"))
+}
 
 /// Validators by title, which is the detail type.
 fn validators() -> BTreeMap<String, Validator> {
@@ -69,7 +71,7 @@ fn samples_of_our_events_are_what_schema_and_type_say() {
         };
         let by_schema = validator.validate(detail).map_err(|error| format!("{}: {error}", error.instance_path()));
         let by_type = Event::from_detail(kind, detail.clone());
-        if MALFORMED.contains(&path.as_str()) {
+        if is_malformed(&path) {
             if by_schema.is_ok() || by_type.is_ok() {
                 faults.push(format!(
                     "{path} is meant to be malformed: by its schema {by_schema:?}, by its type {by_type:?}"
@@ -96,6 +98,28 @@ fn samples_of_our_events_are_what_schema_and_type_say() {
     }
     let published = validators.keys().filter(|title| *title != "Exemption");
     faults.extend(differences(("the schemas", published), ("the samples under events/", &shown)));
+    agree(faults);
+}
+
+#[test]
+fn findings_on_the_pages_are_what_schema_and_type_say() {
+    let validators = validators();
+    let mut faults = Vec::new();
+    for path in services().map(page) {
+        let text = tree::read(&path);
+        let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.contains("\"guardrail\":")) {
+            let finding: Value = serde_json::from_str(block).unwrap_or_else(|error| panic!("{path}: {error}: {block}"));
+            if let Err(error) = validators["Guardrail Finding"].validate(&finding) {
+                faults.push(format!("{path}: {} is not what its schema says: {error}", finding["id"]));
+            }
+            let read = Event::from_detail("Guardrail Finding", finding.clone());
+            let written = read.map(|read| serde_json::to_value(&read).unwrap());
+            if written.as_ref().ok() != Some(&finding) {
+                faults.push(format!("{path}: {} is read as {written:?}", finding["id"]));
+            }
+        }
+    }
     agree(faults);
 }
 

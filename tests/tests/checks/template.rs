@@ -68,6 +68,12 @@ impl Template {
         self.section("Resources").filter(|(_, resource)| resource["Type"] == FUNCTION)
     }
 
+    /// A property of a function: its own, or else what `Globals` gives to every function.
+    pub(crate) fn property<'a>(&'a self, function: &'a Value, pointer: &str) -> &'a Value {
+        let own = function["Properties"].pointer(pointer);
+        own.unwrap_or_else(|| self.at(&format!("/Globals/Function{pointer}")))
+    }
+
     /// The rules.
     pub(crate) fn rules(&self) -> Vec<Trigger<'_>> {
         let written_out = self.resources("AWS::Events::Rule").map(|(id, properties)| Trigger {

@@ -11,10 +11,15 @@
     reason = "a test that panics has failed"
 )]
 
+mod clusters;
 mod configuration;
 mod enforcing;
+mod exempting;
 mod faults;
+mod glue;
+mod owning;
 mod permissions;
+mod sagemaker;
 mod watching;
 
 use std::sync::OnceLock;
@@ -27,7 +32,7 @@ use stage::{Hub, Options, Sandbox, SandboxOptions, Stage};
 use workload_simulator::{EventFaults, QuerySpec, QueryView, Settings};
 
 const HUB: &str = "999999999999";
-const SANDBOXES: u32 = 60;
+const SANDBOXES: u32 = 100;
 
 fn account(number: u32) -> String {
     format!("1{number:011}")
@@ -61,6 +66,62 @@ fn sandbox(options: &SandboxOptions) -> Sandbox {
     assert!(number < SANDBOXES, "the hub knows {SANDBOXES} sandboxes");
     let id = account(number);
     stage().deploy_sandbox(&id, &format!("sandbox-{number}"), hub(), options).unwrap()
+}
+
+/// A sandbox in which these guardrails are enforced under these limits.
+fn enforcing(limits: &[(&str, &str)]) -> Sandbox {
+    sandbox(&limits.iter().fold(SandboxOptions::default(), |options, (guardrail, limit)| {
+        let path = path(guardrail);
+        options.with(&format!("{path}/limit"), limit).with(&format!("{path}/mode"), "enforce")
+    }))
+}
+
+/// Where the parameters of a guardrail are.
+fn path(guardrail: &str) -> String {
+    guardrail::catalogue::find(guardrail)
+        .unwrap_or_else(|| panic!("`{guardrail}` is in the catalogue"))
+        .parameter_path()
+}
+
+/// The actions in the ledger of a guardrail on a resource, in whatever episode, as id and detail.
+fn actions(sandbox: &Sandbox, guardrail: &str, resource: &str) -> Vec<(String, Value)> {
+    let prefix = format!("{guardrail}/{resource}/100");
+    let entries = sandbox.ledger().unwrap().into_iter();
+    let actions = entries.filter(|entry| entry.get("detail_type").is_some_and(|kind| kind == "Guardrail Action"));
+    let actions = actions.filter_map(|entry| {
+        let id = entry["id"].as_str().filter(|id| id.starts_with(&prefix))?;
+        Some((id.to_owned(), serde_json::from_str(entry["detail"].as_str()?).ok()?))
+    });
+    actions.collect()
+}
+
+/// Waits until the only action of a guardrail on a resource has this outcome, in the ledger and at the hub, and gives it.
+fn outcome(sandbox: &Sandbox, guardrail: &str, resource: &str, outcome: &str) -> Value {
+    let what = format!("outcome `{outcome}` of `{guardrail}` on `{resource}`");
+    let (id, action) = wait_for(&what, Duration::from_secs(60), || {
+        actions(sandbox, guardrail, resource).into_iter().find(|(_, action)| action["outcome"] == outcome)
+    })
+    .unwrap_or_else(|error| panic!("{error}; there are {:?}", actions(sandbox, guardrail, resource)));
+    assert_eq!(actions(sandbox, guardrail, resource).len(), 1, "each is on record once");
+    let row = hub_row(sandbox, &format!("action/{id}"));
+    wait_for(&format!("{what} at the hub"), Duration::from_secs(20), || {
+        let row = hub_row(sandbox, &format!("action/{id}"));
+        (row["outcome"] == outcome).then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}; there is {row:?}"));
+    action
+}
+
+/// The findings in the ledger of a guardrail, as id and detail.
+fn findings(sandbox: &Sandbox, guardrail: &str) -> Vec<(String, Value)> {
+    let prefix = format!("{guardrail}/");
+    let entries = sandbox.ledger().unwrap().into_iter();
+    let findings = entries.filter(|entry| entry.get("detail_type").is_some_and(|kind| kind == "Guardrail Finding"));
+    let findings = findings.filter_map(|entry| {
+        let id = entry["id"].as_str()?.strip_prefix(&prefix)?;
+        Some((id.to_owned(), serde_json::from_str(entry["detail"].as_str()?).ok()?))
+    });
+    findings.collect()
 }
 
 fn minutes(minutes: u64) -> Duration {
