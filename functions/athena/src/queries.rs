@@ -1,10 +1,10 @@
 //! Athena's queries, as the guardrails see them.
 
 use aws_sdk_athena::Client;
-use aws_sdk_athena::primitives::DateTime;
 use aws_sdk_athena::types::{QueryExecution, QueryExecutionState};
 use guardrail::{Measure, Observation, Quantity, ScopeKind};
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
+use lambda::aws::instant;
 use lambda::{Aws, CallError, CallErrorKind};
 
 /// How many ids `ListQueryExecutions` gives and `BatchGetQueryExecution` takes at most.
@@ -157,7 +157,7 @@ impl Queries for Athena {
         Ok(Some(Workgroup {
             name: workgroup.name,
             state: workgroup.state.map_or_else(String::new, |state| state.as_str().to_owned()),
-            created_at: workgroup.creation_time.and_then(milliseconds),
+            created_at: workgroup.creation_time.and_then(instant),
             // Athena's own default: a workgroup's settings hold unless somebody said otherwise.
             enforced: settings.as_ref().and_then(|settings| settings.enforce_work_group_configuration).unwrap_or(true),
             cutoff: settings
@@ -210,11 +210,6 @@ impl StopQueries for Athena {
     }
 }
 
-/// Athena sends milliseconds as a decimal fraction, which floating point turns into a little more or less.
-fn milliseconds(instant: DateTime) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(instant.as_nanos()).ok()?.round(Unit::Millisecond).ok()
-}
-
 fn read(execution: QueryExecution) -> Option<Query> {
     let status = execution.status?;
     let state = status.state?;
@@ -226,7 +221,7 @@ fn read(execution: QueryExecution) -> Option<Query> {
         workgroup: execution.work_group?,
         state: state.as_str().to_owned(),
         ended,
-        submitted_at: milliseconds(status.submission_date_time?)?,
+        submitted_at: instant(status.submission_date_time?)?,
         scanned: scanned.and_then(|bytes| u64::try_from(bytes).ok()),
     })
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use aws_sdk_emr::Client;
 use aws_sdk_emr::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_emr::primitives::DateTime;
 use aws_sdk_emr::types::{
     AutoTerminationPolicy, CancelStepsRequestStatus, Cluster as Described, ClusterState, ClusterStatus,
     InstanceCollectionType, InstanceGroup, InstanceGroupState, InstanceState, StepCancellationOption, StepState,
     StepSummary,
 };
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
+use lambda::aws::instant;
 use lambda::{Aws, CallError, CallErrorKind};
 
 /// How many clusters `TerminateJobFlows` takes at most.
@@ -395,7 +395,7 @@ fn cluster_of(id: String, status: Option<ClusterStatus>) -> Cluster {
     };
     let (created_at, ready_at) = timeline.map_or((None, None), |t| (t.creation_date_time, t.ready_date_time));
     let state = state.map_or_else(|| "none".to_owned(), |state| state.as_str().to_owned());
-    Cluster { id, state, phase, created_at: moment(created_at), ready_at: moment(ready_at) }
+    Cluster { id, state, phase, created_at: created_at.and_then(instant), ready_at: ready_at.and_then(instant) }
 }
 
 fn details_of(cluster: Described) -> Details {
@@ -432,9 +432,9 @@ fn steps_of(steps: Vec<StepSummary>) -> Vec<Step> {
             id: step.id?,
             state: state.map_or_else(|| "none".to_owned(), |state| state.as_str().to_owned()),
             phase,
-            created_at: moment(created_at),
-            started_at: moment(started_at),
-            ended_at: moment(timeline.and_then(|timeline| timeline.end_date_time)),
+            created_at: created_at.and_then(instant),
+            started_at: started_at.and_then(instant),
+            ended_at: timeline.and_then(|timeline| timeline.end_date_time).and_then(instant),
         })
     };
     steps.into_iter().filter_map(step).collect()
@@ -461,11 +461,6 @@ fn in_groups(groups: Vec<InstanceGroup>) -> Instances {
         }
     }
     instances
-}
-
-/// EMR sends milliseconds as a decimal fraction, which floating point turns into a little more or less.
-fn moment(at: Option<DateTime>) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(at?.as_nanos()).ok()?.round(Unit::Millisecond).ok()
 }
 
 #[cfg(test)]

@@ -67,14 +67,11 @@ impl Wants {
     pub(crate) fn by(policy: &Policy) -> Self {
         let guardrail = policy.guardrail;
         let of_clusters = guardrail.measures(CLUSTER).then_some(guardrail.measure);
-        let mut scopes = policy.limit.scopes.keys().chain(policy.mode.scopes.keys());
-        let of_tags =
-            |exemption: &guardrail::Exemption| exemption.resource_owner.is_some() || exemption.scope.is_some();
         Self {
             clusters: guardrail.measures(CLUSTER),
             steps: guardrail.measures(STEP),
             pending_steps: guardrail.measures(PENDING_STEP),
-            tags: scopes.any(|(kind, _)| kind.tag().is_some()) || policy.exemptions.values().any(of_tags),
+            tags: policy.asks_for_tags(),
             readings: of_clusters.into_iter().collect(),
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
-use guardrail::{Exemption, Measure, Policy, Resource, Service};
+use guardrail::{Measure, Policy, Resource, Service};
 use jiff::{SignedDuration, Timestamp};
 use lambda::room::{Act, Acted, Found, Look};
 use lambda::{CallError, CallErrorKind, Clock};
@@ -36,7 +36,7 @@ impl<P: StopSessions + StopJobRuns, C: Clock> Act for Glue<P, C> {
         now: Timestamp,
     ) -> Result<Look, CallError> {
         let (guardrail, deadline) = (policy.guardrail, Timestamp::MAX);
-        let wants = Wants { idle_time: guardrail.measure == Measure::IdleTime, tags: asks_for_tags(policy) };
+        let wants = Wants { idle_time: guardrail.measure == Measure::IdleTime, tags: policy.asks_for_tags() };
         self.sessions.forget_tags();
         self.runs.forget_tags();
 
@@ -137,13 +137,6 @@ fn found(state: Option<&State>) -> Found {
         Some(State { phase: Phase::Ending, name, .. }) => Found::Ending(name.clone()),
         Some(State { phase: Phase::Ended, name, .. }) => Found::Ended(name.clone()),
     }
-}
-
-/// Whether anything in this policy depends on tags.
-fn asks_for_tags(policy: &Policy) -> bool {
-    let mut scopes = policy.limit.scopes.keys().chain(policy.mode.scopes.keys());
-    let of_tags = |exemption: &Exemption| exemption.resource_owner.is_some() || exemption.scope.is_some();
-    scopes.any(|(kind, _)| kind.tag().is_some()) || policy.exemptions.values().any(of_tags)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_glue::Client;
-use jiff::{Timestamp, Unit};
 use lambda::{Aws, CallError};
 
 /// Tags by key.
@@ -65,12 +64,6 @@ fn partition(region: &str) -> &'static str {
         region if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     }
-}
-
-/// An instant as Glue sends it: milliseconds as a decimal fraction, which floating point turns into a little more or
-/// less.
-pub(crate) fn instant(time: aws_sdk_glue::primitives::DateTime) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(time.as_nanos()).ok()?.round(Unit::Millisecond).ok()
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_glue::types;
 use guardrail::Resource;
 use jiff::Timestamp;
+use lambda::aws::instant;
 use lambda::{CallError, CallErrorKind};
 
 use crate::capacity::Capacity;
-use crate::client::{GlueClient, Tags, instant};
+use crate::client::{GlueClient, Tags};
 use crate::state::{Phase, State};
 
 /// What the resources are called in the catalogue.

@@ -42,7 +42,7 @@ impl<P: Stops> Act for SageMaker<P> {
         let others: Vec<Resource> = others.into_iter().cloned().collect();
         let mut sighting = self.one_by_one(&line, &others, now).await;
         sighting.merge(counted);
-        if asks_for_tags(policy) {
+        if policy.asks_for_tags() {
             self.tags.put(&self.port, &line, &mut sighting, now).await;
         }
         if let Some(problem) = sighting.problems.into_iter().next() {
@@ -107,13 +107,6 @@ impl<P: Stops> SageMaker<P> {
             Err(problem) => Err(problem),
         }
     }
-}
-
-/// Whether the policy depends on tags.
-fn asks_for_tags(policy: &Policy) -> bool {
-    let scopes = policy.limit.scopes.keys().chain(policy.mode.scopes.keys());
-    let of_scopes = scopes.into_iter().any(|(kind, _)| kind.tag().is_some());
-    of_scopes || policy.exemptions.values().any(|exempt| exempt.resource_owner.is_some() || exempt.scope.is_some())
 }
 
 #[cfg(test)]

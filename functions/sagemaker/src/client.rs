@@ -2,8 +2,6 @@
 //! beside the area's port.
 
 use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::primitives::DateTime;
-use jiff::{Timestamp, Unit};
 use lambda::Aws;
 
 /// How many things a page holds at most; without asking, SageMaker gives ten.
@@ -100,10 +98,4 @@ pub(crate) fn judgeable<T>(kind: &'static str, item: Option<T>) -> Option<T> {
         tracing::warn!(resource.kind = kind, "answer leaves out a name, a state or a time and was ignored");
     }
     item
-}
-
-/// An instant as SageMaker sends it: milliseconds as a decimal fraction, which floating point turns into a little more
-/// or less.
-pub(crate) fn instant(time: Option<DateTime>) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(time?.as_nanos()).ok()?.round(Unit::Millisecond).ok()
 }

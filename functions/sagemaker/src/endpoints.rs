@@ -4,8 +4,9 @@ use aws_sdk_sagemaker::types::EndpointSummary;
 use guardrail::Observation;
 use jiff::Timestamp;
 use lambda::CallError;
+use lambda::aws::instant;
 
-use crate::client::{PAGE, SageMakerClient, instant, judgeable};
+use crate::client::{PAGE, SageMakerClient, judgeable};
 use crate::life;
 use crate::line::{Line, Page};
 use crate::look::Sighting;
@@ -50,7 +51,7 @@ fn endpoint(summary: EndpointSummary) -> Option<Endpoint> {
         name: summary.endpoint_name?,
         arn: summary.endpoint_arn?,
         state: summary.endpoint_status?.as_str().to_owned(),
-        created_at: instant(summary.creation_time)?,
+        created_at: summary.creation_time.and_then(instant)?,
     })
 }
 

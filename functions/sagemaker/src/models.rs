@@ -3,8 +3,9 @@
 use aws_sdk_sagemaker::types::{ModelApprovalStatus, ModelPackageSummary, ModelPackageType, UserContext};
 use jiff::Timestamp;
 use lambda::CallError;
+use lambda::aws::instant;
 
-use crate::client::{PAGE, SageMakerClient, instant, judgeable};
+use crate::client::{PAGE, SageMakerClient, judgeable};
 use crate::line::Page;
 
 pub(crate) mod look;
@@ -92,7 +93,7 @@ impl Models for SageMakerClient {
         let describe = self.sdk.describe_model_package().model_package_name(self.arn(&format!("model-package/{id}")));
         let answer = describe.send().await.map_err(|error| CallError::of(DESCRIBE_PACKAGE, &error))?;
         Ok(Provenance {
-            changed_at: instant(answer.last_modified_time),
+            changed_at: answer.last_modified_time.and_then(instant),
             registered_by: answer.created_by.map(person).unwrap_or_default(),
             changed_by: answer.last_modified_by.map(person).unwrap_or_default(),
         })
@@ -104,7 +105,7 @@ fn package(summary: ModelPackageSummary) -> Option<Package> {
     Some(Package {
         id: id.to_owned(),
         group: summary.model_package_group_name?,
-        created_at: instant(summary.creation_time)?,
+        created_at: summary.creation_time.and_then(instant)?,
     })
 }
 

@@ -3,8 +3,9 @@
 use aws_sdk_sagemaker::types::NotebookInstanceSummary;
 use jiff::Timestamp;
 use lambda::CallError;
+use lambda::aws::instant;
 
-use crate::client::{PAGE, SageMakerClient, instant, judgeable};
+use crate::client::{PAGE, SageMakerClient, judgeable};
 use crate::line::Page;
 
 pub(crate) mod look;
@@ -78,7 +79,7 @@ impl Notebooks for SageMakerClient {
                 name: answer.notebook_instance_name?,
                 arn: answer.notebook_instance_arn?,
                 state: answer.notebook_instance_status?.as_str().to_owned(),
-                changed_at: instant(answer.last_modified_time)?,
+                changed_at: answer.last_modified_time.and_then(instant)?,
             })
         };
         Ok(notebook().map(|notebook| (notebook, access)))
@@ -97,7 +98,7 @@ fn listed(summary: NotebookInstanceSummary) -> Option<Notebook> {
         name: summary.notebook_instance_name?,
         arn: summary.notebook_instance_arn?,
         state: summary.notebook_instance_status?.as_str().to_owned(),
-        changed_at: instant(summary.last_modified_time)?,
+        changed_at: summary.last_modified_time.and_then(instant)?,
     })
 }
 

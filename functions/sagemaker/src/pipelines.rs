@@ -6,8 +6,9 @@ use aws_sdk_sagemaker::types::{
 };
 use jiff::Timestamp;
 use lambda::CallError;
+use lambda::aws::instant;
 
-use crate::client::{PAGE, SageMakerClient, instant, judgeable};
+use crate::client::{PAGE, SageMakerClient, judgeable};
 use crate::line::Page;
 
 pub(crate) mod look;
@@ -149,8 +150,8 @@ fn pipeline(summary: PipelineSummary) -> Option<Pipeline> {
     Some(Pipeline {
         key: key.to_owned(),
         name: summary.pipeline_name?,
-        created_at: instant(summary.creation_time)?,
-        last_execution: instant(summary.last_execution_time),
+        created_at: summary.creation_time.and_then(instant)?,
+        last_execution: summary.last_execution_time.and_then(instant),
     })
 }
 
@@ -159,7 +160,7 @@ fn execution(summary: PipelineExecutionSummary) -> Option<Execution> {
     Some(Execution {
         id: id.to_owned(),
         state: summary.pipeline_execution_status?.as_str().to_owned(),
-        started_at: instant(summary.start_time)?,
+        started_at: summary.start_time.and_then(instant)?,
     })
 }
 
@@ -167,7 +168,7 @@ fn described(id: &str, answer: DescribePipelineExecutionOutput) -> Option<Descri
     let execution = Execution {
         id: id.to_owned(),
         state: answer.pipeline_execution_status?.as_str().to_owned(),
-        started_at: instant(answer.creation_time)?,
+        started_at: answer.creation_time.and_then(instant)?,
     };
     Some(DescribedExecution { execution, created_by: answer.created_by.and_then(name_of) })
 }

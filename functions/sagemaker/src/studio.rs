@@ -3,8 +3,9 @@
 use aws_sdk_sagemaker::types::{AppDetails, AppType, DomainDetails, SpaceDetails};
 use jiff::Timestamp;
 use lambda::CallError;
+use lambda::aws::instant;
 
-use crate::client::{PAGE, SageMakerClient, instant, judgeable};
+use crate::client::{PAGE, SageMakerClient, judgeable};
 use crate::line::Page;
 
 pub(crate) mod look;
@@ -192,7 +193,7 @@ impl SageMakerClient {
             app_type: details.app_type?.as_str().to_owned(),
             name: details.app_name?,
             state: details.status?.as_str().to_owned(),
-            created_at: instant(details.creation_time)?,
+            created_at: details.creation_time.and_then(instant)?,
         };
         app.arn = self.arn(&format!("app/{}", app.id()));
         Some(app)
@@ -206,7 +207,7 @@ impl SageMakerClient {
             name,
             state: details.status?.as_str().to_owned(),
             owner: details.ownership_settings_summary.and_then(|ownership| ownership.owner_user_profile_name),
-            created_at: instant(details.creation_time)?,
+            created_at: details.creation_time.and_then(instant)?,
         })
     }
 }
@@ -215,8 +216,8 @@ fn domain(details: DomainDetails) -> Option<Domain> {
     Some(Domain {
         id: details.domain_id?,
         state: details.status?.as_str().to_owned(),
-        created_at: instant(details.creation_time)?,
-        changed_at: instant(details.last_modified_time),
+        created_at: details.creation_time.and_then(instant)?,
+        changed_at: details.last_modified_time.and_then(instant),
     })
 }
 

@@ -81,6 +81,11 @@ impl<T> Scoped<T> {
         set.unwrap_or((None, &self.sandbox))
     }
 
+    /// Every value in force somewhere: the sandbox's and those of single scopes.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        std::iter::once(&self.sandbox).chain(self.scopes.values())
+    }
+
     fn set(&mut self, scope: LimitOf, value: T) {
         match scope {
             Some(scope) => drop(self.scopes.insert(scope, value)),
@@ -143,7 +148,14 @@ impl Policy {
 
     /// Whether breaches are acted on in any scope at all.
     pub fn enforces(&self) -> bool {
-        std::iter::once(&self.mode.sandbox).chain(self.mode.scopes.values()).any(|mode| *mode == Mode::Enforce)
+        self.mode.values().any(|mode| *mode == Mode::Enforce)
+    }
+
+    /// Whether any setting or exemption depends on tags: on an owner, a template, a user type.
+    pub fn asks_for_tags(&self) -> bool {
+        let mut scopes = self.limit.scopes.keys().chain(self.mode.scopes.keys());
+        let of_tags = |exemption: &Exemption| exemption.resource_owner.is_some() || exemption.scope.is_some();
+        scopes.any(|(kind, _)| kind.tag().is_some()) || self.exemptions.values().any(of_tags)
     }
 
     /// The name of the exemption that covers this observation at `now`, if any.
@@ -399,12 +411,7 @@ impl Configuration {
 
     /// Whether any setting or exemption of these guardrails depends on tags: on an owner, a template, a user type.
     pub fn asks_for_tags(&self, guardrails: impl IntoIterator<Item = &'static Guardrail>) -> bool {
-        guardrails.into_iter().filter_map(|guardrail| self.policies.get(guardrail.id)).any(|policy| {
-            let scopes = policy.limit.scopes.keys().chain(policy.mode.scopes.keys());
-            let tagged = scopes.into_iter().any(|(kind, _)| kind.tag().is_some());
-            let of_tags = |exemption: &Exemption| exemption.resource_owner.is_some() || exemption.scope.is_some();
-            tagged || policy.exemptions.values().any(of_tags)
-        })
+        guardrails.into_iter().filter_map(|guardrail| self.policies.get(guardrail.id)).any(Policy::asks_for_tags)
     }
 
     /// Everything in `values` that is not obeyed: the faults found when reading it.

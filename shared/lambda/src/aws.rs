@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use jiff::{Timestamp, Unit};
 
 use crate::settings::{Faults, process_environment};
 
@@ -24,6 +25,12 @@ use crate::settings::{Faults, process_environment};
 /// Loading the system's hundred and more roots is two thirds of a cold start; five are both quicker to load and a
 /// smaller thing to trust. `AWS_CA_BUNDLE` replaces them, as it does in the AWS CLI.
 const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem");
+
+/// An instant as the services send it: milliseconds as a decimal fraction, which floating point turns into a little more
+/// or less. `None` where it is none that can be told.
+pub fn instant(time: aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(time.as_nanos()).ok()?.round(Unit::Millisecond).ok()
+}
 
 /// Attempts for one call, the first included. Backoff is exponential with jitter, so the last comes after about 15 s.
 const ATTEMPTS: u32 = 6;

@@ -27,10 +27,8 @@ impl<'a> Wanted<'a> {
 
     /// The guardrails of the service that are on for at least one scope.
     pub fn guardrails(&self) -> impl Iterator<Item = &'static Guardrail> {
-        let policies = self.configuration.of_service(self.service).filter(|policy| {
-            let modes = std::iter::once(&policy.mode.sandbox).chain(policy.mode.scopes.values());
-            modes.into_iter().any(|mode| *mode != Mode::Off)
-        });
+        let policies = self.configuration.of_service(self.service);
+        let policies = policies.filter(|policy| policy.mode.values().any(|mode| *mode != Mode::Off));
         policies.map(|policy| policy.guardrail)
     }
 

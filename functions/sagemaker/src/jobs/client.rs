@@ -6,9 +6,10 @@ use aws_sdk_sagemaker::types::{
     ProcessingJobStatus, ResourceConfig, TrainingJobStatus, TransformJobStatus, TransformResources,
 };
 use lambda::CallError;
+use lambda::aws::instant;
 
 use super::{Choices, DescribedJob, Instances, Job, JobKind, Jobs, StopJobs};
-use crate::client::{PAGE, SageMakerClient, instant, judgeable};
+use crate::client::{PAGE, SageMakerClient, judgeable};
 use crate::line::Page;
 
 /// A job out of the members that a summary and a description have in common.
@@ -19,7 +20,13 @@ fn job(
     state: Option<impl AsRef<str>>,
     created_at: Option<DateTime>,
 ) -> Option<Job> {
-    Some(Job { kind, name: name?, arn: arn?, state: state?.as_ref().to_owned(), created_at: instant(created_at)? })
+    Some(Job {
+        kind,
+        name: name?,
+        arn: arn?,
+        state: state?.as_ref().to_owned(),
+        created_at: created_at.and_then(instant)?,
+    })
 }
 
 impl Jobs for SageMakerClient {
