@@ -15,10 +15,10 @@ use lambda::{CallError, CallErrorKind, Handler, Invocation, Problems, Trigger};
 
 use crate::health::Health;
 use crate::row::Row;
-use crate::table::{ConsoleTable, Table};
+use crate::table::{ConsoleTable, Signs, Table};
 
 /// The IAM actions that the function may call; a test holds its role to exactly these.
-pub const ACTIONS: &[&[&str]] = &[ConsoleTable::ACTIONS];
+pub const ACTIONS: &[&[&str]] = &[ConsoleTable::KEEPS, ConsoleTable::READS];
 
 /// The name of the function, its binary and its folder of events.
 pub const FUNCTION: &str = "console-feed";
@@ -56,7 +56,9 @@ impl FeedSettings {
     }
 }
 
-impl<T: Table, W: Write> Handler for Feed<T, W> {
+impl<T: Table + Signs, W: Write> Handler for Feed<T, W> {
+    type Answer = ();
+
     async fn handle(&mut self, invocation: Invocation) -> Result<(), Problems> {
         match Trigger::read(&invocation.event) {
             Some(Trigger::Sweep) => self.check_health(invocation.now).await,
@@ -66,22 +68,29 @@ impl<T: Table, W: Write> Handler for Feed<T, W> {
     }
 }
 
-impl<T: Table, W: Write> Feed<T, W> {
+impl<T: Table + Signs, W: Write> Feed<T, W> {
     async fn take(&self, envelope: &Envelope, now: Timestamp) -> Result<(), Problems> {
-        match Row::of(envelope, now) {
-            Ok(row) => {
-                let written = self.table.upsert(&row).await?;
+        let rows = match Row::all_of(envelope, now) {
+            Ok(rows) => rows,
+            Err(ignored) => {
+                tracing::warn!(
+                    event.id = envelope.id,
+                    event.account = envelope.account,
+                    event.detail_type = envelope.detail_type,
+                    why = %ignored,
+                    "event was ignored"
+                );
+                return Ok(());
+            }
+        };
+        let mut problems = Problems::default();
+        for row in rows {
+            // One that is not written does not keep out the others; the event comes again for it.
+            if let Some(written) = problems.keep(self.table.upsert(&row).await) {
                 tracing::info!(row.pk, row.sk, row.written = written, "event was taken");
             }
-            Err(ignored) => tracing::warn!(
-                event.id = envelope.id,
-                event.account = envelope.account,
-                event.detail_type = envelope.detail_type,
-                why = %ignored,
-                "event was ignored"
-            ),
         }
-        Ok(())
+        problems.into_result()
     }
 
     async fn check_health(&mut self, now: Timestamp) -> Result<(), Problems> {

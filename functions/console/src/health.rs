@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use guardrail::Sandbox;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -146,8 +147,7 @@ impl Health {
     pub fn of(signs: &[Sign], silence: SignedDuration, now: Timestamp) -> Self {
         let mut functions: BTreeMap<&SandboxFunction, LastSigns<'_>> = BTreeMap::new();
         let mut aliases = BTreeMap::new();
-        // DynamoDB may take days to delete what has expired.
-        for sign in signs.iter().filter(|sign| now.duration_since(sign.at) < SIGNS_KEPT) {
+        for sign in signs.iter().filter(|sign| counts(sign, now)) {
             let last = functions.entry(&sign.by).or_default();
             match &sign.kind {
                 SignKind::Heartbeat { alias } => {
@@ -193,6 +193,29 @@ impl Health {
         });
         line.to_string()
     }
+}
+
+/// The sandboxes that the signs come from, in order of account and Region. One whose name no heartbeat has told goes by
+/// its account.
+pub fn sandboxes(signs: &[Sign], now: Timestamp) -> Vec<Sandbox> {
+    let mut aliases = BTreeMap::new();
+    for sign in signs.iter().filter(|sign| counts(sign, now)) {
+        let alias = aliases.entry(sandbox(&sign.by)).or_insert(&sign.by.account);
+        if let SignKind::Heartbeat { alias: told } = &sign.kind {
+            *alias = told;
+        }
+    }
+    let sandboxes = aliases.into_iter().map(|((account, region), alias)| Sandbox {
+        account: account.to_owned(),
+        region: region.to_owned(),
+        alias: alias.clone(),
+    });
+    sandboxes.collect()
+}
+
+/// Whether a sign is not forgotten yet: DynamoDB may take days to delete what has expired.
+fn counts(sign: &Sign, now: Timestamp) -> bool {
+    now.duration_since(sign.at) < SIGNS_KEPT
 }
 
 fn sandbox(function: &SandboxFunction) -> (&str, &str) {

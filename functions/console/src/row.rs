@@ -1,9 +1,13 @@
-//! What an event of the hub bus becomes: one row of the console's table.
+//! What an event of the hub bus becomes: rows of the console's table.
 //!
 //! | `pk` | `sk` | what | kept after `occurred_at` |
 //! |---|---|---|---|
-//! | `<account>/<region>` | `finding/<id>`, `action/<id>`, `configuration/<parameter>/<version>` | what happened in a sandbox | 400 days |
+//! | `<account>/<region>` | `finding/<id>`, `action/<id>`, `configuration/<parameter>/<version>`, `availability/<change>/<fact>` | what happened in a sandbox | 400 days |
+//! | `<account>/<region>` | `availability`, `closing`, `window`, `lock/<name>` | where the sandbox stands: see `row::standing` | until the next, or 400 days |
+//! | `<account>/<region>` | `command/<id>/answer` | what the sandbox answers to a command: see `row::answer` | 400 days |
 //! | `health` | `<account>/<region>/<function>/heartbeat`, `…/failure` | the last sign of each kind of each function | 7 days |
+//!
+//! Beside these, [`crate::command`] writes the commands themselves.
 //!
 //! Signs of life and of trouble stand under one `pk`, so that the health check is one query; a sandbox's own are those
 //! that begin with its account and Region. A sandbox that is dissolved counts as silent until its signs are forgotten,
@@ -11,7 +15,11 @@
 //!
 //! Rows carry the attributes that people and pages read by name, and in `detail` the whole of what was reported.
 //! Everything in a row comes from its event and nothing from when it was handled, so that the order of events, and how
-//! often each comes, makes no difference.
+//! often each comes, makes no difference. Where one event says several things, each is a row of its own, which only
+//! events that say the same kind of thing write.
+
+mod answer;
+mod standing;
 
 use guardrail::event::{SOURCE, read_naming_fields};
 use guardrail::{Event, Sandbox};
@@ -24,7 +32,7 @@ use serde_json::Value;
 pub const HEALTH: &str = "health";
 
 /// How long what happened is kept: thirteen months, so that a year can be compared with the one before.
-const REPORTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+const REPORTS_KEPT: Kept = Kept::For(SignedDuration::from_hours(24 * 400));
 
 /// How long a sign of life or of trouble counts, and is kept.
 pub const SIGNS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 7);
@@ -68,8 +76,17 @@ pub struct Row {
     /// What was reported, as JSON. Between two states of one instant, which only a mistake can make, the greater wins,
     /// so that even then the order of arrival makes no difference.
     pub detail: String,
-    kept: SignedDuration,
+    kept: Kept,
     named: Vec<Attribute>,
+}
+
+/// How long a row is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// So long after it occurred.
+    For(SignedDuration),
+    /// Until a newer one takes its place, because what it says holds until then.
+    UntilTheNext,
 }
 
 /// Why an event does not become a row. Trying it again would not help.
@@ -92,72 +109,90 @@ pub enum Ignored {
     /// The event is dated in the future. Since the newest wins, it would keep what happens until then out.
     #[error("it is dated `{0}`, which is in the future")]
     Future(Timestamp),
+    /// A command, which the hub itself sends.
+    #[error("`{0}` is a command and reports nothing")]
+    Command(&'static str),
     /// The event's id is too long for a key.
     #[error("`id` makes a key of {0} bytes, which is too long")]
     TooLong(usize),
 }
 
 impl Row {
-    /// The row of this event, handled at `now`.
+    /// The rows of this event, handled at `now`.
     ///
     /// # Errors
-    /// Why there is none.
-    pub fn of(envelope: &Envelope, now: Timestamp) -> Result<Self, Ignored> {
-        let row = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+    /// Why there are none.
+    pub fn all_of(envelope: &Envelope, now: Timestamp) -> Result<Vec<Self>, Ignored> {
+        let rows = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
             (SOURCE, detail_type) => Self::of_report(detail_type, envelope)?,
-            ("lambda", FUNCTION_FAILED) => Self::of_failure(envelope)?,
+            ("lambda", FUNCTION_FAILED) => vec![Self::of_failure(envelope)?],
             (source, detail_type) => {
                 let message = format!("unknown detail type `{detail_type}` of source `{source}`");
                 return Err(Ignored::Malformed(serde::de::Error::custom(message)));
             }
         };
-        if row.occurred_at > now.checked_add(CLOCKS_APART).unwrap_or(Timestamp::MAX) {
-            return Err(Ignored::Future(row.occurred_at));
+        for row in &rows {
+            if row.occurred_at > now.checked_add(CLOCKS_APART).unwrap_or(Timestamp::MAX) {
+                return Err(Ignored::Future(row.occurred_at));
+            }
+            if row.sk.len() > LONGEST_SORT_KEY {
+                return Err(Ignored::TooLong(row.sk.len()));
+            }
         }
-        if row.sk.len() > LONGEST_SORT_KEY {
-            return Err(Ignored::TooLong(row.sk.len()));
-        }
-        Ok(row)
+        Ok(rows)
     }
 
     /// Every attribute beside the key.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute> {
-        let expires_at = self.occurred_at.as_second().saturating_add(self.kept.as_secs());
+        let expires_at = match self.kept {
+            Kept::For(time) => Some(Cell::Number(self.occurred_at.as_second().saturating_add(time.as_secs()))),
+            Kept::UntilTheNext => None,
+        };
         let always = [
             ("occurred_at", instant(self.occurred_at)),
             // In seconds, as DynamoDB's time to live wants them.
-            ("expires_at", Some(Cell::Number(expires_at))),
+            ("expires_at", expires_at),
             ("detail", Some(Cell::Text(self.detail.clone()))),
         ];
         self.named.iter().cloned().chain(always)
     }
 
-    fn of_report(detail_type: &str, envelope: &Envelope) -> Result<Self, Ignored> {
+    fn of_report(detail_type: &str, envelope: &Envelope) -> Result<Vec<Self>, Ignored> {
         let event = Event::from_detail(detail_type, envelope.detail.clone())?;
         let header = event.header();
         let Sandbox { account, region, alias } = &header.sandbox;
         let origin = origin_of(envelope, account, region)?;
-        let mut named = vec![
-            ("detail_type", text(detail_type)),
-            ("id", text(&header.id)),
-            ("account", text(account)),
-            ("region", text(region)),
-            ("alias", text(alias)),
-        ];
         let (pk, sk, kept) = match &event {
             Event::Heartbeat(heartbeat) => {
-                (HEALTH.to_owned(), format!("{origin}/{}/heartbeat", heartbeat.function), SIGNS_KEPT)
+                let sk = format!("{origin}/{}/heartbeat", heartbeat.function);
+                (HEALTH.to_owned(), sk, Kept::For(SIGNS_KEPT))
             }
             Event::Finding(_) => (origin, format!("finding/{}", header.id), REPORTS_KEPT),
             Event::Action(_) => (origin, format!("action/{}", header.id), REPORTS_KEPT),
-            Event::ConfigurationRejected(_) => {
-                let id = header.id.strip_prefix("configuration/").unwrap_or(&header.id);
-                (origin, format!("configuration/{id}"), REPORTS_KEPT)
+            Event::ConfigurationRejected(_) => (origin, kind_first("configuration/", &header.id), REPORTS_KEPT),
+            Event::AvailabilityChange(_) => (origin, kind_first("availability/", &header.id), REPORTS_KEPT),
+            Event::AvailabilityUpdateRequested(_) | Event::SandboxLockRequested(_) | Event::SandboxLockReleased(_) => {
+                return Err(Ignored::Command(event.detail_type()));
             }
         };
-        named.extend(attributes_of(&event));
-        let detail = envelope.detail.to_string();
-        Ok(Self { pk, sk, occurred_at: header.occurred_at, detail, kept, named })
+        let row = |sk: String, kept: Kept, said: Vec<Attribute>| {
+            let mut named = vec![
+                ("detail_type", text(detail_type)),
+                ("id", text(&header.id)),
+                ("account", text(account)),
+                ("region", text(region)),
+                ("alias", text(alias)),
+            ];
+            named.extend(said);
+            let detail = envelope.detail.to_string();
+            Self { pk: pk.clone(), sk, occurred_at: header.occurred_at, detail, kept, named }
+        };
+        let mut rows = vec![row(sk, kept, attributes_of(&event))];
+        if let Event::AvailabilityChange(change) = &event {
+            rows.extend(standing::of(change).map(|(sk, kept, said)| row(sk, kept, said)));
+        }
+        rows.extend(answer::in_event(&event).map(|(sk, said)| row(sk, REPORTS_KEPT, said)));
+        Ok(rows)
     }
 
     fn of_failure(envelope: &Envelope) -> Result<Self, Ignored> {
@@ -193,7 +228,7 @@ impl Row {
             sk: format!("{origin}/{function}/failure"),
             occurred_at: failure.timestamp,
             detail: detail.to_string(),
-            kept: SIGNS_KEPT,
+            kept: Kept::For(SIGNS_KEPT),
             named,
         })
     }
@@ -231,6 +266,11 @@ fn origin_of(envelope: &Envelope, account: &str, region: &str) -> Result<String,
     let origin = origin.map_or_else(unknown, |(account, region)| format!("{account}/{region}"));
     let claimed = format!("{account}/{region}");
     if claimed == origin { Ok(origin) } else { Err(Ignored::Forged { claimed, origin }) }
+}
+
+/// A sort key that begins with the kind of event, which some ids already do.
+fn kind_first(kind: &str, id: &str) -> String {
+    format!("{kind}{}", id.strip_prefix(kind).unwrap_or(id))
 }
 
 /// What people and pages read of an event by name, beside what every report has.
@@ -281,10 +321,16 @@ fn attributes_of(event: &Event) -> Vec<Attribute> {
             ("expected", text(&rejected.expected)),
             ("in_force", text(&rejected.in_force)),
         ],
+        Event::AvailabilityChange(change) => standing::attributes_of(change),
+        // They never become rows.
+        Event::AvailabilityUpdateRequested(_) | Event::SandboxLockRequested(_) | Event::SandboxLockReleased(_) => {
+            vec![]
+        }
     }
 }
 
-fn text(value: &str) -> Option<Cell> {
+/// A text, shortened.
+pub(crate) fn text(value: &str) -> Option<Cell> {
     Some(Cell::Text(value.chars().take(LONGEST_TEXT).collect()))
 }
 
@@ -292,7 +338,8 @@ fn number(value: impl Into<i64>) -> Option<Cell> {
     Some(Cell::Number(value.into()))
 }
 
-fn instant(value: Timestamp) -> Option<Cell> {
+/// An instant in milliseconds.
+pub(crate) fn instant(value: Timestamp) -> Option<Cell> {
     number(value.as_millisecond())
 }
 

@@ -14,7 +14,10 @@ use crate::row::{Cell, HEALTH, Row};
 pub trait Table {
     /// Writes a row unless the same or a newer state of it is there; tells whether it was written.
     fn upsert(&self, row: &Row) -> impl Future<Output = Result<bool, CallError>>;
+}
 
+/// Knows who has reported.
+pub trait Signs {
     /// Every sign of life and of trouble of every sandbox.
     fn signs(&self) -> impl Future<Output = Result<Vec<Sign>, CallError>>;
 }
@@ -34,8 +37,11 @@ const IS_NEWER: &str = "attribute_not_exists(#occurred_at) OR #occurred_at < :oc
                         OR (#occurred_at = :occurred_at AND #detail < :detail)";
 
 impl ConsoleTable {
-    /// The IAM actions that its use needs.
-    pub const ACTIONS: &[&str] = &[UPDATE, QUERY];
+    /// The IAM actions that keeping rows needs.
+    pub const KEEPS: &[&str] = &[UPDATE];
+
+    /// The IAM actions that reading the signs needs.
+    pub const READS: &[&str] = &[QUERY];
 
     /// A client for the table of this name.
     pub fn new(aws: &Aws, name: impl Into<String>) -> Self {
@@ -81,7 +87,9 @@ impl Table for ConsoleTable {
             Err(error) => Err(CallError::of(UPDATE, &error)),
         }
     }
+}
 
+impl Signs for ConsoleTable {
     async fn signs(&self) -> Result<Vec<Sign>, CallError> {
         let mut query = self
             .client
@@ -101,7 +109,8 @@ impl Table for ConsoleTable {
     }
 }
 
-fn value_of(cell: Cell) -> AttributeValue {
+/// A value as DynamoDB takes it.
+pub(crate) fn value_of(cell: Cell) -> AttributeValue {
     match cell {
         Cell::Text(text) => AttributeValue::S(text),
         Cell::Number(number) => AttributeValue::N(number.to_string()),

@@ -2,7 +2,7 @@
 //!
 //! The names are a contract: `/sandbox-guardrails/<service>/<guardrail>/` followed by `limit`, `limit/<scope>`, `mode`,
 //! `mode/<scope>`, `levels`, `max_actions` or a [`Choice`] of that guardrail; exemptions are
-//! `/sandbox-guardrails/exemptions/<name>`. Where a guardrail knows several kinds of scopes, the first is written
+//! `/sandbox-guardrails/exemptions/<name>`; settings of [`closing`] are below `/sandbox-guardrails/availability/`. Where a guardrail knows several kinds of scopes, the first is written
 //! `limit/<scope>` and each `limit/<kind>/<scope>`.
 //!
 //! A value that does not parse is never obeyed and never switches a guardrail off. The edge looks for the last good
@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{self, Choice, Guardrail};
+use crate::closing::{self, AVAILABILITY, Closing};
 use crate::exemption::EXEMPTION_SYNTAX;
 use crate::level::LEVELS_SYNTAX;
 use crate::observation::Scopes;
@@ -174,6 +175,8 @@ pub enum Parameter {
     Setting(&'static Guardrail, LimitOf, Setting),
     /// A named exemption.
     Exemption(String, Exemption),
+    /// A setting of how the sandbox closes.
+    Closing(closing::Setting),
 }
 
 /// The value of a guardrail's parameter.
@@ -251,6 +254,7 @@ impl Parameter {
             ["exemptions", name] if !name.is_empty() => Exemption::parse(value)
                 .map(|exemption| Self::Exemption((*name).to_owned(), exemption))
                 .map_err(|problem| Fault::value(format!("{EXEMPTION_SYNTAX}; {problem}"))),
+            [AVAILABILITY, setting @ ..] => closing::Setting::parse(setting, value).map(Self::Closing),
             [service, id, setting @ ..] => {
                 let guardrail = catalogue::all().find(|g| g.service.as_str() == *service && g.id == *id);
                 let guardrail = guardrail.ok_or_else(|| unknown(known_guardrails()))?;
@@ -283,7 +287,10 @@ impl Parameter {
 }
 
 fn known_guardrails() -> String {
-    format!("a name under `{ROOT}/<service>/<guardrail>/` of a guardrail of the catalogue, or `{EXEMPTIONS}/<name>`")
+    format!(
+        "a name under `{ROOT}/<service>/<guardrail>/` of a guardrail of the catalogue, a setting under \
+         `{ROOT}/{AVAILABILITY}/`, or `{EXEMPTIONS}/<name>`"
+    )
 }
 
 /// The belt is never zero, which would switch enforcement off, and never so wide that it holds nothing.
@@ -342,18 +349,19 @@ impl Guardrail {
     }
 }
 
-/// Everything in force: a policy for each guardrail of the catalogue.
+/// Everything in force: a policy for each guardrail of the catalogue, and how the sandbox closes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
     policies: BTreeMap<&'static str, Policy>,
     exemptions: BTreeMap<String, Exemption>,
+    closing: Closing,
 }
 
 impl Default for Configuration {
     /// The catalogue's defaults.
     fn default() -> Self {
         let policies = catalogue::all().map(|guardrail| (guardrail.id, Policy::default_of(guardrail))).collect();
-        Self { policies, exemptions: BTreeMap::new() }
+        Self { policies, exemptions: BTreeMap::new(), closing: Closing::default() }
     }
 }
 
@@ -374,6 +382,7 @@ impl Configuration {
     /// Puts one well-formed parameter in force.
     pub fn obey(&mut self, parameter: Parameter) {
         match parameter {
+            Parameter::Closing(setting) => self.closing.obey(setting),
             Parameter::Exemption(name, exemption) => {
                 for policy in self.policies.values_mut().filter(|policy| exemption.concerns(policy.guardrail)) {
                     policy.exemptions.insert(name.clone(), exemption.clone());
@@ -401,6 +410,11 @@ impl Configuration {
     /// What is in force for each guardrail of this service.
     pub fn of_service(&self, service: Service) -> impl Iterator<Item = &Policy> {
         self.policies.values().filter(move |policy| policy.guardrail.service == service)
+    }
+
+    /// How the sandbox closes.
+    pub fn closing(&self) -> &Closing {
+        &self.closing
     }
 
     /// The exemptions that have expired by `now`, by name. They are not honoured.
@@ -445,6 +459,11 @@ impl Configuration {
                 Some(json) => format!("the last good exemption, {json}"),
                 None => "no exemption".to_owned(),
             };
+        }
+        if let Some(setting) = name.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/'))
+            && let Some(setting) = setting.strip_prefix(AVAILABILITY).and_then(|rest| rest.strip_prefix('/'))
+        {
+            return self.closing.in_force(&setting.split('/').collect::<Vec<_>>());
         }
         let of_policy = |policy: &Policy| {
             let setting = name.strip_prefix(policy.guardrail.parameter_path().as_str())?.strip_prefix('/')?;

@@ -8,6 +8,9 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::availability::{
+    AvailabilityChange, AvailabilityUpdateRequested, SandboxLockReleased, SandboxLockRequested, WorkflowInput,
+};
 use crate::config::Rejected;
 use crate::measure::EpisodeOf;
 use crate::{ActionKind, Guardrail, Level, Measure, Mode, Quantity, Service, owner};
@@ -239,6 +242,14 @@ pub enum Event {
     Heartbeat(Heartbeat),
     /// `Configuration Rejected`.
     ConfigurationRejected(ConfigurationRejected),
+    /// `Sandbox Availability Change`.
+    AvailabilityChange(AvailabilityChange),
+    /// The command `Availability Update Requested`.
+    AvailabilityUpdateRequested(AvailabilityUpdateRequested),
+    /// The command `Sandbox Lock Requested`.
+    SandboxLockRequested(SandboxLockRequested),
+    /// The command `Sandbox Lock Released`.
+    SandboxLockReleased(SandboxLockReleased),
 }
 
 impl Event {
@@ -249,6 +260,10 @@ impl Event {
             Self::Action(_) => "Guardrail Action",
             Self::Heartbeat(_) => "Guardrail Heartbeat",
             Self::ConfigurationRejected(_) => "Configuration Rejected",
+            Self::AvailabilityChange(_) => "Sandbox Availability Change",
+            Self::AvailabilityUpdateRequested(_) => "Availability Update Requested",
+            Self::SandboxLockRequested(_) => "Sandbox Lock Requested",
+            Self::SandboxLockReleased(_) => "Sandbox Lock Released",
         }
     }
 
@@ -259,6 +274,10 @@ impl Event {
             Self::Action(action) => &action.header,
             Self::Heartbeat(heartbeat) => &heartbeat.header,
             Self::ConfigurationRejected(rejected) => &rejected.header,
+            Self::AvailabilityChange(change) => &change.header,
+            Self::AvailabilityUpdateRequested(command) => &command.header,
+            Self::SandboxLockRequested(command) => &command.header,
+            Self::SandboxLockReleased(command) => &command.header,
         }
     }
 
@@ -266,7 +285,7 @@ impl Event {
     pub fn awaits_owner(&self) -> bool {
         match self {
             Self::Finding(finding) => finding.owner.is_none() && owner::created_by(&finding.resource.kind).is_some(),
-            Self::Action(_) | Self::Heartbeat(_) | Self::ConfigurationRejected(_) => false,
+            _ => false,
         }
     }
 
@@ -277,6 +296,10 @@ impl Event {
             "Guardrail Action" => read(&detail).map(Self::Action),
             "Guardrail Heartbeat" => read(&detail).map(Self::Heartbeat),
             "Configuration Rejected" => read(&detail).map(Self::ConfigurationRejected),
+            "Sandbox Availability Change" => read(&detail).map(Self::AvailabilityChange),
+            "Availability Update Requested" => read(&detail).map(Self::AvailabilityUpdateRequested),
+            "Sandbox Lock Requested" => read(&detail).map(Self::SandboxLockRequested),
+            "Sandbox Lock Released" => read(&detail).map(Self::SandboxLockReleased),
             other => Err(serde_json::Error::custom(format!("unknown detail type `{other}`"))),
         }
     }
@@ -305,15 +328,29 @@ macro_rules! from {
         }
     )*};
 }
-from!(Finding, Action, Heartbeat, ConfigurationRejected);
+from!(
+    Finding,
+    Action,
+    Heartbeat,
+    ConfigurationRejected,
+    AvailabilityChange,
+    AvailabilityUpdateRequested,
+    SandboxLockRequested,
+    SandboxLockReleased
+);
 
-/// The JSON Schema of each detail, by file name under `events/schemas/`.
+/// The JSON Schema of each detail, and of other JSON that people write, by file name under `events/schemas/`.
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
     vec![
         ("guardrail-finding.json", schemars::schema_for!(Finding)),
         ("guardrail-action.json", schemars::schema_for!(Action)),
         ("guardrail-heartbeat.json", schemars::schema_for!(Heartbeat)),
         ("configuration-rejected.json", schemars::schema_for!(ConfigurationRejected)),
+        ("sandbox-availability-change.json", schemars::schema_for!(AvailabilityChange)),
+        ("availability-update-requested.json", schemars::schema_for!(AvailabilityUpdateRequested)),
+        ("sandbox-lock-requested.json", schemars::schema_for!(SandboxLockRequested)),
+        ("sandbox-lock-released.json", schemars::schema_for!(SandboxLockReleased)),
+        ("workflow-input.json", schemars::schema_for!(WorkflowInput)),
         ("exemption.json", schemars::schema_for!(crate::Exemption)),
     ]
 }

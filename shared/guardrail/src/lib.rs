@@ -4,7 +4,9 @@
 //! (`functions/*`) read from AWS becomes an [`Observation`]; what Parameter Store says becomes a [`Policy`]; [`judge()`]
 //! holds one against the other and answers with [`Finding`]s. Every word used here is explained in `ARCHITECTURE.md`.
 
+pub mod availability;
 pub mod catalogue;
+pub mod closing;
 pub mod config;
 pub mod event;
 pub mod exemption;

@@ -124,7 +124,7 @@ fn unknown_names_are_named() {
     check("limit/etl/more", "30m", &[UNKNOWN]);
     check("limit/workgroup/etl/more", "30m", &[UNKNOWN]);
     let elsewhere = "a name under `/sandbox-guardrails/<service>/<guardrail>/` of a guardrail of the catalogue, \
-                     or `/sandbox-guardrails/exemptions/<name>`";
+                     a setting under `/sandbox-guardrails/availability/`, or `/sandbox-guardrails/exemptions/<name>`";
     check("/sandbox-guardrails/athena/athena-query-rutime/limit", "30m", &[UNKNOWN, elsewhere]);
     check("/sandbox-guardrails/emr/athena-query-runtime/limit", "30m", &[UNKNOWN, elsewhere]);
     check("/sandbox-guardrails/athena", "30m", &[UNKNOWN, elsewhere]);

@@ -97,6 +97,8 @@ where
     B: Bus,
     C: Clock,
 {
+    type Answer = ();
+
     async fn handle(&mut self, invocation: Invocation) -> Result<(), Problems> {
         match self.read(&invocation) {
             Some((guardrail, breach)) => self.enforce(guardrail, &breach, &invocation).await,

@@ -1,10 +1,11 @@
 //! The configuration in force, from Parameter Store, with a warm cache and the last good value of what is wrong.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use aws_sdk_ssm::Client;
+use guardrail::Configuration;
 use guardrail::config::{EXEMPTIONS, Fault, Parameter, ROOT, Rejected};
-use guardrail::{Configuration, Service};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Aws, CallError};
@@ -87,14 +88,14 @@ pub struct InForce {
 #[derive(Debug)]
 pub struct Parameters<S> {
     store: S,
-    service: Service,
+    path: String,
     warm: Option<(Timestamp, InForce)>,
 }
 
 impl<S: ParameterStore> Parameters<S> {
-    /// The parameters of `service`, and the exemptions.
-    pub fn new(store: S, service: Service) -> Self {
-        Self { store, service, warm: None }
+    /// The parameters below `room`, the step that a service or `availability` has in their names, and the exemptions.
+    pub fn new(store: S, room: impl fmt::Display) -> Self {
+        Self { store, path: format!("{ROOT}/{room}"), warm: None }
     }
 
     /// What is in force at `now`, at most a minute old.
@@ -113,9 +114,8 @@ impl<S: ParameterStore> Parameters<S> {
     /// # Errors
     /// When it cannot be read.
     pub async fn fresh(&mut self, now: Timestamp) -> Result<InForce, CallError> {
-        let service = format!("{ROOT}/{}", self.service);
         let (stored, exemptions) =
-            futures_util::future::try_join(self.store.below(&service), self.store.below(EXEMPTIONS)).await?;
+            futures_util::future::try_join(self.store.below(&self.path), self.store.below(EXEMPTIONS)).await?;
         let versions: BTreeMap<&str, i64> =
             stored.iter().chain(&exemptions).map(|stored| (stored.name.as_str(), stored.version)).collect();
         let values = || stored.iter().chain(&exemptions).map(|stored| (stored.name.as_str(), stored.value.as_str()));

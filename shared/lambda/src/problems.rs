@@ -13,6 +13,8 @@ pub enum CallErrorKind {
     Missing,
     /// AWS refused the request as malformed.
     Invalid,
+    /// An order was taken, and its effect does not show yet.
+    NotVerified,
     /// Still throttled after all retries.
     Throttled,
     /// A timeout, a lost connection or a fault of the service, after all retries.
@@ -27,6 +29,7 @@ impl CallErrorKind {
         match self {
             Self::Missing => "Missing",
             Self::Invalid => "Invalid",
+            Self::NotVerified => "NotVerified",
             Self::Throttled => "Throttled",
             Self::Unavailable => "Unavailable",
             Self::Denied => "AccessDenied",
@@ -119,6 +122,11 @@ impl Problems {
     /// The first problem, if there were any.
     pub fn into_first(self) -> Option<CallError> {
         self.0.into_iter().next()
+    }
+
+    /// Whether there are problems, all of this kind.
+    pub fn all(&self, kind: CallErrorKind) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|problem| problem.kind == kind)
     }
 
     /// Whether a permission is missing among them, which trying again does not change.

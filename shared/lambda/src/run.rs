@@ -7,6 +7,7 @@ use guardrail::catalogue::CATALOGUE;
 use jiff::{SignedDuration, Timestamp};
 pub use lambda_runtime::Error;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -30,8 +31,11 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What a function does with an invocation.
 pub trait Handler {
+    /// What whoever called is answered; a function that only reacts to events answers nothing.
+    type Answer: Serialize;
+
     /// Handles it. A malformed event is a warning in the log and a success, since trying it again cannot help.
-    fn handle(&mut self, invocation: Invocation) -> impl Future<Output = Result<(), Problems>>;
+    fn handle(&mut self, invocation: Invocation) -> impl Future<Output = Result<Self::Answer, Problems>>;
 }
 
 /// A failed invocation, reported to Lambda with a stable type. The runtime logs its debug form, and nobody else logs it.

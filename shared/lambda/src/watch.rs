@@ -83,6 +83,8 @@ where
     T: Trail,
     C: Clock,
 {
+    type Answer = ();
+
     async fn handle(&mut self, invocation: Invocation) -> Result<(), Problems> {
         match Trigger::read(&invocation.event) {
             Some(Trigger::Sweep) => self.sweep(&invocation).await,

@@ -47,7 +47,9 @@ impl Table for FakeTable {
         }
         Ok(true)
     }
+}
 
+impl Signs for FakeTable {
     async fn signs(&self) -> Result<Vec<Sign>, CallError> {
         self.call("dynamodb:Query")?;
         let rows = self.rows.borrow();
@@ -118,12 +120,28 @@ impl Run {
 
 const NOW: &str = "2026-11-20T09:35:00Z";
 
+/// The samples of what a sandbox says.
+const REPORTS: &[&str] = &[
+    "action",
+    "availability-change",
+    "closing-soon",
+    "configuration-rejected",
+    "finding",
+    "function-failed",
+    "heartbeat",
+    "lock-released",
+    "part-closed",
+    "sandbox-locked",
+    "window-rejected",
+    "window-updated",
+];
+
 #[test]
 fn each_report_becomes_its_row() {
-    for name in ["finding", "action", "heartbeat", "configuration-rejected", "function-failed"] {
+    for name in REPORTS {
         let mut run = Run::at(NOW);
         run.handle(sample(name)).unwrap();
-        insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!(name, run.table()) });
+        insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!(*name, run.table()) });
         assert_eq!(run.measured(), [], "{name}");
     }
 }
@@ -145,6 +163,111 @@ fn an_owner_that_follows_later_is_in_the_row_whichever_comes_first() {
     }
 }
 
+/// What stands in this row of the sample's sandbox after these events.
+fn row_after(sk: &str, events: &[Value]) -> BTreeMap<String, Cell> {
+    let mut run = Run::at(NOW);
+    for event in events {
+        run.handle(event.clone()).unwrap();
+    }
+    run.rows().remove(&("111111111111/eu-west-1".to_owned(), sk.to_owned())).unwrap_or_default()
+}
+
+/// A change of the sandbox as a whole at this second.
+fn change(change: &str, state: &str, second: u8) -> Value {
+    let mut event = sample("availability-change");
+    event["detail"]["id"] = json!(format!("availability/{change}/{second}"));
+    event["detail"]["occurred_at"] = json!(format!("2026-11-20T09:34:{second:02}Z"));
+    event["detail"]["change"] = json!(change);
+    event["detail"]["state"] = json!(state);
+    event
+}
+
+#[test]
+fn where_the_sandbox_stands_is_said_by_the_newest_change_of_it() {
+    let check = |events: &[Value], state: &str, said: &str, since: i64| {
+        let mut reversed = events.to_vec();
+        reversed.reverse();
+        for events in [events, &reversed] {
+            let row = row_after("availability", events);
+            let text = |name: &str| match row.get(name) {
+                Some(Cell::Text(text)) => text.clone(),
+                other => panic!("`{name}` is {other:?}"),
+            };
+            assert_eq!((text("state").as_str(), text("change").as_str()), (state, said));
+            assert_eq!(row["occurred_at"], Cell::Number(1_795_167_240_000 + since * 1000));
+            assert!(!row.contains_key("expires_at"), "it holds until the next");
+        }
+    };
+    let (closing, closed) = (change("closing", "closing", 1), change("closed", "closed", 9));
+    check(std::slice::from_ref(&closing), "closing", "closing", 1);
+    check(&[closing.clone(), closed.clone()], "closed", "closed", 9);
+    check(&[closing.clone(), change("failed", "closing", 5)], "closing", "failed", 5);
+    let mut opening = vec![closing.clone(), closed.clone(), change("opening", "opening", 20)];
+    check(&opening, "opening", "opening", 20);
+    opening.push(change("opened", "open", 30));
+    check(&opening, "open", "opened", 30);
+    // What only a part says, what is refused, announced or asked for does not change it, however new.
+    let mut part = change("part_closed", "closing", 40);
+    part["detail"]["part"] = json!("notebooks");
+    let others = ["refused", "closing_soon", "closing_called_off", "window_updated", "locked", "lock_released"];
+    for other in others.map(|other| change(other, "open", 40)).into_iter().chain([part]) {
+        check(&[closing.clone(), closed.clone(), other], "closed", "closed", 9);
+    }
+    assert_eq!(row_after("availability", &[sample("sandbox-locked")]), BTreeMap::new());
+}
+
+#[test]
+fn a_lock_holds_until_it_is_released_and_every_lock_by_itself() {
+    let lock = |sample_name: &str, lock: &str, second: u8| {
+        let mut event = sample(sample_name);
+        let change = event["detail"]["change"].as_str().unwrap().to_owned();
+        event["detail"]["id"] = json!(format!("availability/{change}/command/{lock}-{second}"));
+        event["detail"]["occurred_at"] = json!(format!("2026-11-20T09:34:{second:02}Z"));
+        event["detail"]["lock"] = json!(lock);
+        event
+    };
+    let check = |events: &[Value], name: &str, expected: Option<&str>| {
+        let mut reversed = events.to_vec();
+        reversed.reverse();
+        for events in [events, &reversed] {
+            let row = row_after(&format!("lock/{name}"), events);
+            assert_eq!(row.get("status").cloned(), expected.map(|status| Cell::Text(status.to_owned())), "{name}");
+            assert_eq!(row.contains_key("expires_at"), expected == Some("released"), "{name}");
+        }
+    };
+    let locked = lock("sandbox-locked", "budget", 1);
+    check(std::slice::from_ref(&locked), "budget", Some("held"));
+    check(std::slice::from_ref(&locked), "audit", None);
+    let released = lock("lock-released", "budget", 2);
+    check(&[locked.clone(), released.clone()], "budget", Some("released"));
+    let again = lock("sandbox-locked", "budget", 3);
+    check(&[locked.clone(), released.clone(), again], "budget", Some("held"));
+    let other = lock("lock-released", "audit", 3);
+    check(&[locked, other.clone()], "budget", Some("held"));
+    check(&[released, other], "audit", Some("released"));
+}
+
+#[test]
+fn an_answer_to_a_command_of_the_hub_stands_beside_the_command() {
+    let check = |name: &str, id: &str, sk: &str, status: Option<&str>| {
+        let mut event = sample(name);
+        event["detail"]["id"] = json!(id);
+        let row = row_after(sk, &[event]);
+        assert_eq!(row.get("status").cloned(), status.map(|status| Cell::Text(status.to_owned())), "{id}");
+    };
+    let (accepted, rejected) = (Some("accepted"), Some("rejected"));
+    check("window-updated", "availability/window_updated/command/a-1", "command/a-1/answer", accepted);
+    check("sandbox-locked", "availability/locked/command/a-1", "command/a-1/answer", accepted);
+    check("lock-released", "availability/lock_released/command/a-1", "command/a-1/answer", accepted);
+    check("window-rejected", "configuration/availability/window/command/a-1", "command/a-1/answer", rejected);
+    // Nobody asked: a lock that was set in the sandbox, a workflow, a parameter that happens to be called so.
+    check("sandbox-locked", "availability/locked/by-hand", "command/by-hand/answer", None);
+    check("sandbox-locked", "availability/locked/command/", "command//answer", None);
+    check("availability-change", "availability/closed/command/a-1", "command/a-1/answer", None);
+    let parameter = "configuration/sandbox-guardrails/athena/athena-query-runtime/limit/command/4";
+    check("configuration-rejected", parameter, "command/4/answer", None);
+}
+
 #[test]
 fn each_episode_of_a_condition_has_a_row_of_its_own() {
     let mut run = Run::at(NOW);
@@ -159,7 +282,7 @@ fn each_episode_of_a_condition_has_a_row_of_its_own() {
 
 #[test]
 fn samples_of_reports_are_what_a_sandbox_sends() {
-    for name in ["finding", "action", "heartbeat", "configuration-rejected", "forged-account"] {
+    for name in REPORTS.iter().filter(|name| **name != "function-failed").chain(&["forged-account"]) {
         let event = sample(name);
         let detail_type = event["detail-type"].as_str().unwrap();
         let read = Event::from_detail(detail_type, event["detail"].clone()).unwrap();
@@ -214,9 +337,14 @@ fn a_table_that_cannot_be_reached_fails_the_run_and_writes_no_metric() {
     let mut run = Run::at(NOW);
     run.handle(sample("heartbeat")).unwrap();
     run.table.denied.set(true);
-    for (name, operation) in [("health-check", "dynamodb:Query"), ("finding", "dynamodb:UpdateItem")] {
+    for (name, operation, times) in [
+        ("health-check", "dynamodb:Query", 1),
+        ("finding", "dynamodb:UpdateItem", 1),
+        ("sandbox-locked", "dynamodb:UpdateItem", 3),
+    ] {
         let problems = run.handle(sample(name)).unwrap_err();
-        assert_eq!(problems, failed(operation, CallErrorKind::Denied).into(), "{name}");
+        let each = vec![failed(operation, CallErrorKind::Denied); times];
+        assert_eq!(problems, each.into(), "{name}: every row is tried");
     }
     assert_eq!(run.measured(), []);
 }
@@ -240,9 +368,8 @@ fn metrics_that_cannot_be_written_fail_the_run() {
 
 /// Events of few ids and few instants, so that states of one row meet, many of them in one instant.
 fn events() -> impl Strategy<Value = Vec<Value>> {
-    let names =
-        prop::sample::select(vec!["finding", "action", "heartbeat", "configuration-rejected", "function-failed"]);
-    let event = (names, 0..3_u8, 0..4_u8, any::<bool>(), 0..3_u8).prop_map(|(name, id, instant, scoped, said)| {
+    let event = (prop::sample::select(REPORTS), 0..3_u8, 0..4_u8, any::<bool>(), 0..3_u8);
+    let event = event.prop_map(|(name, id, instant, scoped, said)| {
         let mut event = sample(name);
         let at = json!(format!("2026-11-20T09:30:00.00{instant}Z"));
         let detail = &mut event["detail"];
@@ -256,6 +383,22 @@ fn events() -> impl Strategy<Value = Vec<Value>> {
         detail["sandbox"]["alias"] = json!(format!("alias {said}"));
         match name {
             "heartbeat" => detail["function"] = json!(format!("watch-{id}")),
+            "window-rejected" => {
+                detail["id"] = json!(format!("configuration/availability/window/command/{id}"));
+            }
+            _ if !detail["change"].is_null() => {
+                // One kind of change takes the place of another of its row, and says something or does not.
+                let others =
+                    [("closed", "opened"), ("closing_soon", "closing_called_off"), ("locked", "lock_released")];
+                let other = others
+                    .iter()
+                    .find(|(one, other)| scoped && (detail["change"] == *one || detail["change"] == *other));
+                let change =
+                    other.map_or(detail["change"].clone(), |(one, other)| json!(if said == 0 { one } else { other }));
+                detail["id"] = json!(format!("availability/{}/command/{id}", change.as_str().unwrap()));
+                detail["change"] = change;
+                detail["reason"] = if scoped { json!(format!("reason {said}")) } else { json!(null) };
+            }
             _ => detail["id"] = json!(format!("id-{id}")),
         }
         if name == "finding" || name == "action" {

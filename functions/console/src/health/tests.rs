@@ -121,3 +121,26 @@ fn the_metrics_are_one_line_of_the_embedded_metric_format() {
     });
     assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), expected);
 }
+
+#[test]
+fn a_sandbox_is_known_by_any_sign_and_named_by_a_heartbeat() {
+    const WEEK: i64 = 7 * 24 * 60 * 60;
+    let [one, two, three] = ["111111111111", "222222222222", "333333333333"].map(|account| function(account, "watch"));
+    let mut signs = vec![
+        failure(one.clone(), 5),
+        heartbeat(one, 20),
+        failure(two, 5),
+        heartbeat(three.clone(), WEEK),
+        heartbeat(SandboxFunction { region: "us-east-2".to_owned(), ..three }, WEEK - 1),
+    ];
+    for _ in 0..2 {
+        let known: Vec<_> = sandboxes(&signs, now()).into_iter().map(|known| (known.region, known.alias)).collect();
+        let expected = [
+            ("eu-west-1", "alias of 111111111111"),
+            ("eu-west-1", "222222222222"),
+            ("us-east-2", "alias of 333333333333"),
+        ];
+        assert_eq!(known, expected.map(|(region, alias)| (region.to_owned(), alias.to_owned())));
+        signs.reverse();
+    }
+}

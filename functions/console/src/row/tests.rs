@@ -11,8 +11,13 @@ fn sample(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+fn rows_of(event: Value) -> Result<Vec<Row>, Ignored> {
+    Row::all_of(&serde_json::from_value(event).unwrap(), NOW.parse().unwrap())
+}
+
+/// The row of the event itself, which is the first.
 fn row_of(event: Value) -> Result<Row, Ignored> {
-    Row::of(&serde_json::from_value(event).unwrap(), NOW.parse().unwrap())
+    rows_of(event).map(|rows| rows[0].clone())
 }
 
 fn changed(name: &str, at: &str, value: Value) -> Value {
@@ -47,13 +52,76 @@ fn each_event_has_its_place() {
 }
 
 #[test]
+fn an_event_that_says_several_things_has_a_row_for_each() {
+    let check = |name: &str, expected: &[&str]| {
+        let rows = rows_of(sample(name)).unwrap();
+        let places: Vec<&str> = rows.iter().map(|row| row.sk.as_str()).collect();
+        assert_eq!(places, expected, "{name}");
+        assert!(rows.iter().all(|row| row.pk == "111111111111/eu-west-1" && row.detail == rows[0].detail), "{name}");
+        let mut alone = places.clone();
+        alone.dedup();
+        assert_eq!(alone, places, "no two of an event meet in one place");
+    };
+    check("availability-change", &["availability/closed/000012", "availability"]);
+    check("part-closed", &["availability/part_closed/000012/notebooks"]);
+    check("closing-soon", &["availability/closing_soon/2026-11-20T10:00:00Z/30m", "closing"]);
+    let (locked, released) =
+        ("command/7d0c1a52-4c1e-4d57-9a60-0f3b2c5e8a11", "command/e2b9f7c4-90ad-4f0b-b1f5-6c1d7a3e2b48");
+    let (of_locked, of_released) = (format!("{locked}/answer"), format!("{released}/answer"));
+    check("sandbox-locked", &[&format!("availability/locked/{locked}"), "lock/budget", &of_locked]);
+    check("lock-released", &[&format!("availability/lock_released/{released}"), "lock/budget", &of_released]);
+    let updated = "command/3f6a9e10-2b7d-4c88-8e15-d9c04b7a6f22";
+    let of_updated = format!("{updated}/answer");
+    check("window-updated", &[&format!("availability/window_updated/{updated}"), "window", &of_updated]);
+    check("window-rejected", &[&format!("configuration/availability/window/{updated}"), &of_updated]);
+}
+
+#[test]
 fn every_attribute_is_named_once() {
-    for name in ["finding", "action", "configuration-rejected", "heartbeat", "function-failed"] {
-        let mut names: Vec<_> = row_of(sample(name)).unwrap().attributes().map(|(name, _)| name).collect();
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count, "{name}");
+    let reports = ["finding", "action", "configuration-rejected", "heartbeat", "function-failed"];
+    for name in reports.iter().chain(&["availability-change", "sandbox-locked", "window-updated", "window-rejected"]) {
+        for row in rows_of(sample(name)).unwrap() {
+            let mut names: Vec<_> = row.attributes().map(|(name, _)| name).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{name}: {}", row.sk);
+        }
+    }
+}
+
+#[test]
+fn what_holds_until_the_next_does_not_expire() {
+    for (name, holds) in [
+        ("availability-change", true),
+        ("closing-soon", false),
+        ("window-updated", true),
+        ("sandbox-locked", true),
+        ("lock-released", false),
+    ] {
+        let rows = rows_of(sample(name)).unwrap();
+        assert!(attribute(&rows[0], "expires_at").is_some(), "the timeline of {name}");
+        assert_eq!(attribute(&rows[1], "expires_at").is_none(), holds, "{name}");
+    }
+}
+
+#[test]
+fn commands_are_not_reports() {
+    for (detail_type, detail) in [
+        ("Availability Update Requested", json!({"window": null})),
+        ("Sandbox Lock Requested", json!({"lock": "budget", "reason": "spent"})),
+        ("Sandbox Lock Released", json!({"lock": "budget", "reason": "raised"})),
+    ] {
+        let mut event = sample("finding");
+        let header = ["schema_version", "id", "sandbox", "occurred_at"];
+        let mut asked: serde_json::Map<String, Value> =
+            header.iter().map(|key| ((*key).to_owned(), event["detail"][key].clone())).collect();
+        asked.insert("requested_by".to_owned(), json!("jo"));
+        asked.extend(detail.as_object().unwrap().clone());
+        event["detail-type"] = json!(detail_type);
+        event["detail"] = Value::Object(asked);
+        let ignored = row_of(event).unwrap_err().to_string();
+        assert_eq!(ignored, format!("`{detail_type}` is a command and reports nothing"));
     }
 }
 

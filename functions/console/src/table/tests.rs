@@ -22,10 +22,11 @@ fn table(rule: &Rule) -> ConsoleTable {
     ConsoleTable::from_client(Client::from_conf(config))
 }
 
+/// The last row of a sample event.
 fn row(name: &str) -> Row {
     let path = format!("{}/../../events/console-feed/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let event = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    Row::of(&event, "2026-11-20T09:35:00Z".parse().unwrap()).unwrap()
+    Row::all_of(&event, "2026-11-20T09:35:00Z".parse().unwrap()).unwrap().pop().unwrap()
 }
 
 /// The body of a DynamoDB error of this type.
@@ -57,7 +58,8 @@ fn is_complete(request: &UpdateItemInput) -> bool {
 
 #[tokio::test]
 async fn a_row_is_written_under_the_condition_that_it_is_newer() {
-    for name in ["finding", "action", "heartbeat", "configuration-rejected", "function-failed"] {
+    let reports = ["finding", "action", "heartbeat", "configuration-rejected", "function-failed"];
+    for name in reports.into_iter().chain(["availability-change", "window-updated"]) {
         let rule = mock!(Client::update_item)
             .match_requests(|request| {
                 let key = request.key().unwrap();

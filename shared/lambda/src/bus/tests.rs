@@ -1,7 +1,12 @@
 //! What `PutEvents` is asked and what it answers, recorded: batches, partial failures, refusals.
 
 use std::iter::repeat_n;
+use std::sync::{Arc, Mutex};
 
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use super::*;
@@ -150,4 +155,112 @@ fn a_failed_call_refuses_its_batch_and_no_other() {
     assert_eq!(refused.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     assert!(refused.iter().all(|(_, error)| error.kind == CallErrorKind::Throttled));
     assert_eq!(requests.last(), Some(&queries(10..12)));
+}
+
+/// The bus of the sandbox with this number.
+fn bus(number: usize) -> String {
+    format!("arn:aws:events:eu-west-1:{number:012}:event-bus/sandbox-guardrails")
+}
+
+/// Publishes an event for each of so many sandboxes; gives the refusals, the sandboxes of each request, and the seconds
+/// that it took.
+fn publish_to(
+    sandboxes: usize,
+    within: u64,
+    answers: impl IntoIterator<Item = Answer>,
+) -> (Vec<(usize, CallErrorKind)>, Vec<Vec<usize>>, u64) {
+    let events: Vec<_> = small(sandboxes).into_iter().enumerate().map(|(n, event)| (bus(n), event)).collect();
+    let (replay, aws) = Replay::of(answers);
+    let (refused, took) = block_on(async {
+        let began = Instant::now();
+        let buses = EventBuses::new(&aws);
+        let refused = buses.publish_to("eu-west-1", &events, Duration::from_secs(within)).await;
+        (refused, began.elapsed().as_secs())
+    });
+    let held = |(_, body): Request| {
+        let bus = |entry: &Value| entry["EventBusName"].as_str().unwrap().split(':').nth(4).unwrap().parse().unwrap();
+        body["Entries"].as_array().unwrap().iter().map(bus).collect()
+    };
+    let refused = refused.into_iter().map(|(index, error)| (index, error.kind)).collect();
+    (refused, replay.requests().into_iter().map(held).collect(), took)
+}
+
+fn sandboxes(numbers: impl IntoIterator<Item = usize>) -> Vec<usize> {
+    numbers.into_iter().collect()
+}
+
+#[test]
+fn events_for_many_buses_share_their_calls() {
+    let (refused, requests, _) = publish_to(23, 60, [accepts(10), accepts(10), accepts(3)]);
+    assert_eq!((refused, requests), (vec![], vec![sandboxes(0..10), sandboxes(10..20), sandboxes(20..23)]));
+}
+
+#[test]
+fn what_is_throttled_goes_again_when_every_batch_had_its_turn() {
+    let (throttled, internal) = (Some("ThrottlingException"), Some("InternalFailure"));
+    let first = answer(&[None, throttled, None, None, None, None, None, None, None, internal]);
+    let (refused, requests, took) = publish_to(12, 60, [first, answer(&[throttled, None]), accepts(3)]);
+    assert_eq!((refused, took), (vec![], 0));
+    assert_eq!(requests, [sandboxes(0..10), sandboxes(10..12), sandboxes([1, 9, 10])]);
+}
+
+#[test]
+fn a_throttled_call_is_made_again_beyond_the_attempts_of_the_sdk() {
+    for lost in [Answer::error(400, "ThrottlingException", &Value::Null), Answer::error(500, "X", &Value::Null)] {
+        let (refused, requests, _) = publish_to(12, 60, repeat_n(lost, 6).chain([accepts(2), accepts(10)]));
+        assert_eq!(refused, []);
+        assert_eq!(requests.last(), Some(&sandboxes(0..10)));
+    }
+}
+
+#[test]
+fn a_call_that_is_refused_for_good_is_made_once() {
+    let denied = Answer::error(400, "AccessDeniedException", &Value::Null);
+    let (refused, requests, _) = publish_to(11, 60, [denied, accepts(1)]);
+    assert_eq!(refused, (0..10).map(|index| (index, CallErrorKind::Denied)).collect::<Vec<_>>());
+    assert_eq!(requests.len(), 2);
+}
+
+#[test]
+fn patience_ends_and_what_is_left_comes_back() {
+    // One entry is throttled each time: it is put again until the time is up and not a second longer.
+    let stubborn = || answer(&[Some("ThrottlingException")]);
+    for within in [1, 10, 60] {
+        let answers = [answer(&[None, Some("ThrottlingException")])].into_iter().chain(repeat_n(stubborn(), 100));
+        let (refused, requests, took) = publish_to(2, within, answers);
+        assert_eq!(refused, [(1, CallErrorKind::Throttled)]);
+        assert!(took <= within && took + 5 >= within, "{took} s of {within} s");
+        assert!(requests.len() > 3 && requests.len() < 40, "{} requests in {within} s", requests.len());
+    }
+}
+
+#[test]
+fn calls_that_are_never_answered_do_not_outlast_the_time() {
+    let (refused, requests, took) = publish_to(12, 5, [Answer::Silence, accepts(2)]);
+    assert_eq!(refused.len(), 12, "there was no time for the second batch");
+    assert!(refused.iter().all(|(_, kind)| *kind == CallErrorKind::Unavailable));
+    assert_eq!((requests.len(), took), (1, 5));
+}
+
+/// Accepts one entry each time and keeps where it was asked.
+#[derive(Clone, Debug, Default)]
+struct Endpoint(Arc<Mutex<Vec<String>>>);
+
+impl HttpConnector for Endpoint {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.0.lock().unwrap().push(request.uri().to_owned());
+        let body = json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}).to_string();
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(body))))
+    }
+}
+
+#[test]
+fn a_bus_is_reached_in_its_own_region() {
+    let endpoint = Endpoint::default();
+    let connector = SharedHttpConnector::new(endpoint.clone());
+    let aws = Aws::through(http_client_fn(move |_, _| connector.clone()));
+    let events = [(bus(1), small(1).remove(0))];
+    let refused = block_on(EventBuses::new(&aws).publish_to("us-east-2", &events, Duration::from_secs(1)));
+    assert_eq!(refused, []);
+    assert_eq!(*endpoint.0.lock().unwrap(), ["https://events.us-east-2.amazonaws.com/"]);
 }

@@ -39,7 +39,8 @@ impl Answer {
     }
 }
 
-/// A request that was made: the operation's name in the service, and the body.
+/// A request that was made: the operation's name in the service, and the body. For services that take forms, such as
+/// IAM, that is the form as one string.
 pub type Request = (String, Value);
 
 /// Answers attempts in turn and keeps what was asked. An attempt past the last answer is refused as invalid.
@@ -69,11 +70,9 @@ impl Replay {
 
 impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let body = request.body().bytes().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let request = read(&request);
         let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tape.requests.push((operation, body));
+        tape.requests.push(request);
         let answer = tape.answers.pop_front();
         match answer.unwrap_or_else(|| Answer::error(400, "NothingRecorded", &Value::Null)) {
             Answer::Http(status, body) => HttpConnectorFuture::ready(
@@ -85,4 +84,16 @@ impl HttpConnector for Replay {
             Answer::Silence => HttpConnectorFuture::new(std::future::pending()),
         }
     }
+}
+
+/// What a request asks for: in a header and as JSON, or as a form.
+fn read(request: &HttpRequest) -> Request {
+    let body = request.body().bytes().unwrap_or_default();
+    if let Some(form) = std::str::from_utf8(body).ok().filter(|body| body.starts_with("Action=")) {
+        let action = form.split(['=', '&']).nth(1).unwrap_or_default();
+        return (action.to_owned(), Value::from(form));
+    }
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    (operation, serde_json::from_slice(body).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! What Parameter Store answers, recorded, and what is in force when it answers well, wrongly or not at all.
 
 use guardrail::catalogue::ATHENA_QUERY_RUNTIME;
-use guardrail::{Mode, Quantity, ScopeKind, Scopes};
+use guardrail::{Mode, Quantity, ScopeKind, Scopes, Service};
 use serde_json::{Value, json};
 
 use super::*;
