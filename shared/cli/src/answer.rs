@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use clap::builder::styling::Style;
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use jiff::civil::Date;
 use serde::Serialize;
+use serde_json::error::Category;
+use window::{Fault, Faults};
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +41,38 @@ pub(crate) enum Failure {
     /// The input is JSON of another shape.
     #[error("{input}, line {line}, column {column}: {problem}")]
     Shape { input: Input, line: usize, column: usize, problem: String },
+    /// The input is a window document with faults, so there is no window to speak of.
+    #[error("{input} is no valid window document: {}", if .faults.0.len() == 1 { "it has a fault".to_owned() } else { format!("it has {} faults", .faults.0.len()) })]
+    Document { input: Input, faults: Faults },
+    /// The time asked about ends before it begins.
+    #[error("`--to {to}` is before `--from {from}`")]
+    Reversed { from: Date, to: Date },
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]
     Write(io::Error),
+}
+
+impl Failure {
+    /// The input is not the JSON that it should be.
+    pub(crate) fn json(input: &Input, error: &serde_json::Error) -> Self {
+        let (input, line, column) = (input.clone(), error.line().max(1), error.column().max(1));
+        let position = format!(" at line {} column {}", error.line(), error.column());
+        let problem = error.to_string().replace(&position, "");
+        match error.classify() {
+            Category::Data => Self::Shape { input, line, column, problem },
+            Category::Syntax | Category::Eof | Category::Io => Self::Syntax { input, line, column, problem },
+        }
+    }
+
+    /// What is to be read below the failure, a line each.
+    pub(crate) fn details(&self) -> Vec<String> {
+        match self {
+            Self::Document { faults, .. } => faults.0.iter().map(Fault::to_string).collect(),
+            Self::Read { .. } | Self::Syntax { .. } | Self::Shape { .. } | Self::Reversed { .. } | Self::Write(_) => {
+                Vec::new()
+            }
+        }
+    }
 }
 
 /// Where a document is read from.
@@ -68,8 +100,10 @@ impl Display for Input {
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl Input {
-    /// Everything in it.
+    /// Everything in it, without the byte order mark that Windows tools put in front of UTF-8.
     pub(crate) fn read(&self, mut stdin: impl io::Read) -> Result<Vec<u8>, Failure> {
         let bytes = match self {
             Self::Stdin => {
@@ -78,25 +112,36 @@ impl Input {
             }
             Self::File(path) => std::fs::read(path),
         };
-        bytes.map_err(|source| Failure::Read { input: self.clone(), source })
+        let mut bytes = bytes.map_err(|source| Failure::Read { input: self.clone(), source })?;
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(bytes)
     }
 }
 
-/// The answer to one question: its text and what it means for the exit code.
+/// The answer to one question: its text, what is said beside it, and what it means for the exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// What is printed, with its last line break.
     pub(crate) text: String,
+    /// What the reader should know and a script should not have to read, a line each; it goes to standard error.
+    pub(crate) notes: Vec<String>,
     /// How the command ends.
     pub(crate) exit: Exit,
 }
 
 impl Answer {
+    /// An answer with nothing beside it.
+    pub(crate) fn new(text: String, exit: Exit) -> Self {
+        Self { text, notes: Vec::new(), exit }
+    }
+
     /// An answer for machines.
     pub(crate) fn json(value: &impl Serialize, exit: Exit) -> Self {
         // Only maps with keys that are not text cannot be JSON, and no answer holds one.
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        Self { text: text + "\n", exit }
+        Self::new(text + "\n", exit)
     }
 
     /// Writes the text and gives the exit code. A reader that has seen enough, such as `head`, is no failure, and
@@ -199,7 +244,7 @@ mod tests {
     }
 
     fn answer(exit: Exit) -> Answer {
-        Answer { text: "line\n".to_owned(), exit }
+        Answer::new("line\n".to_owned(), exit)
     }
 
     #[test]

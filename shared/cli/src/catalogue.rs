@@ -39,7 +39,7 @@ impl Catalogue {
             let entries: Vec<_> = services.flat_map(Service::guardrails).map(Entry::of).collect();
             return Answer::json(&entries, Exit::Good);
         }
-        Answer { text: tables(services, look), exit: Exit::Good }
+        Answer::new(tables(services, look), Exit::Good)
     }
 }
 

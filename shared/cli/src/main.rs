@@ -1,4 +1,4 @@
-//! The operator's command: what the guardrails are, and whether their settings will be obeyed.
+//! The operator's command: what the guardrails are, whether their settings will be obeyed, and when sandboxes are open.
 //!
 //! This file is the edge, and the only one to read the clock, the terminal and the environment. Each subcommand is a
 //! module that turns its arguments into an [`Answer`], and knows nothing of where that goes.
@@ -7,18 +7,20 @@ mod answer;
 mod catalogue;
 mod params;
 mod which;
+mod window;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::builder::Styles;
-use clap::builder::styling::AnsiColor;
+use clap::builder::styling::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use jiff::Timestamp;
 
 use crate::answer::{Answer, Exit, Look};
 use crate::params::Params;
+use crate::window::Window;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -31,6 +33,11 @@ Examples:
   guardrails catalogue                  What is guarded, and with which limits
   guardrails params check params.json   Whether every parameter will be obeyed
   guardrails params defaults            Every parameter with its default, to be put
+  guardrails window check window.json   Whether a window document is valid, and what it means
+  guardrails window simulate window.json --from 2027-03-22 --to 2027-03-29
+                                        Every time that it opens and closes a sandbox
+  guardrails window calendar window.json --month 2027-03
+                                        The month, hour by hour
 
 Exit codes:
   0  all is well
@@ -53,6 +60,8 @@ enum Command {
     Catalogue(catalogue::Catalogue),
     #[command(subcommand)]
     Params(Params),
+    #[command(subcommand)]
+    Window(Window),
 }
 
 fn main() -> ExitCode {
@@ -60,14 +69,26 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "this is the edge; everything below takes the time from here")]
     let now = Timestamp::now();
     let look = Look { colour: colour_on(&io::stdout()), width: Table::new().width() };
-    let written = run(&cli.command, now, look).and_then(|answer| answer.write(io::stdout().lock()));
+    let written = run(&cli.command, now, look).and_then(|answer| {
+        for note in &answer.notes {
+            say(*STYLES.get_literal(), "note:", note);
+        }
+        answer.write(io::stdout().lock())
+    });
     written.unwrap_or_else(|failure| {
-        let look = Look { colour: colour_on(&io::stderr()), width: None };
-        let (label, message) = (look.paint(*STYLES.get_error(), "error:"), answer::printable(&failure.to_string()));
-        // Unlike `eprintln!`, this does not panic where nobody reads; the exit code still tells.
-        _ = writeln!(io::stderr(), "{label} {message}");
+        say(*STYLES.get_error(), "error:", &failure.to_string());
+        for detail in failure.details() {
+            say(Style::new(), " ", &detail);
+        }
         Exit::Failed.into()
     })
+}
+
+/// Tells the operator something beside the answer, on standard error.
+fn say(style: Style, label: &str, message: &str) {
+    let look = Look { colour: colour_on(&io::stderr()), width: None };
+    // Unlike `eprintln!`, this does not panic where nobody reads; the exit code still tells.
+    _ = writeln!(io::stderr(), "{} {}", look.paint(style, label), answer::printable(message));
 }
 
 fn run(command: &Command, now: Timestamp, look: Look) -> Result<Answer, answer::Failure> {
@@ -75,6 +96,9 @@ fn run(command: &Command, now: Timestamp, look: Look) -> Result<Answer, answer::
         Command::Catalogue(catalogue) => Ok(catalogue.run(look)),
         Command::Params(Params::Check(check)) => check.run(now, io::stdin().lock(), look),
         Command::Params(Params::Defaults(defaults)) => Ok(defaults.run()),
+        Command::Window(Window::Check(check)) => check.run(now, io::stdin().lock(), look),
+        Command::Window(Window::Simulate(simulate)) => simulate.run(io::stdin().lock(), look),
+        Command::Window(Window::Calendar(calendar)) => calendar.run(io::stdin().lock(), look),
     }
 }
 

@@ -17,7 +17,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::error::Category;
 
 use crate::answer::{Answer, Exit, Failure, Input, Look, label, lines, printable};
 
@@ -68,7 +67,7 @@ impl Check {
         let exit = if verdict.bad.is_empty() && verdict.expired.is_empty() { Exit::Good } else { Exit::Bad };
         Ok(match self.json {
             true => Answer::json(&verdict, exit),
-            false => Answer { text: verdict.text(look), exit },
+            false => Answer::new(verdict.text(look), exit),
         })
     }
 }
@@ -80,17 +79,7 @@ struct Document(Vec<(String, Value)>);
 impl Document {
     fn read(input: &Input, stdin: impl Read) -> Result<Self, Failure> {
         let bytes = input.read(stdin)?;
-        // Windows tools put a byte order mark in front of UTF-8.
-        let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        serde_json::from_slice(json).map_err(|error| {
-            let (input, line, column) = (input.clone(), error.line().max(1), error.column().max(1));
-            let position = format!(" at line {} column {}", error.line(), error.column());
-            let problem = error.to_string().replace(&position, "");
-            match error.classify() {
-                Category::Data => Failure::Shape { input, line, column, problem },
-                Category::Syntax | Category::Eof | Category::Io => Failure::Syntax { input, line, column, problem },
-            }
-        })
+        serde_json::from_slice(&bytes).map_err(|error| Failure::json(input, &error))
     }
 }
 

@@ -55,7 +55,7 @@ impl Defaults {
             // Only maps with keys that are not text cannot be JSON.
             serde_json::to_string(&parameter).unwrap_or_default() + "\n"
         });
-        Answer { text: lines.collect(), exit: Exit::Good }
+        Answer::new(lines.collect(), Exit::Good)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot run the binary has failed")]
 
+mod window;
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -24,6 +26,16 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn parts(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The same, with this as standard input.
+fn run_with(input: &[u8], arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = guardrails(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // What refuses its arguments does not read, and may be gone already.
+    _ = child.stdin.take().unwrap().write_all(input);
+    parts(child.wait_with_output().unwrap())
 }
 
 /// Checks this text as a file.
@@ -264,14 +276,7 @@ fn all_the_defaults_are_good_parameters() {
 
 #[test]
 fn standard_input_is_a_file_too() {
-    let mut child = guardrails(&["params", "check", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"{").unwrap();
-    let (code, out, err) = parts(child.wait_with_output().unwrap());
+    let (code, out, err) = run_with(b"{", &["params", "check", "-"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert_eq!(err, "error: standard input, line 1, column 1: not JSON: EOF while parsing an object\n");
 }
@@ -309,6 +314,12 @@ fn usage_errors_end_with_2_and_a_way_on() {
         &["params", "defaults", "--guardrail", "emr-clusters"],
         &["params", "defaults", "--service", "emr", "--guardrail", "emr-release"],
         &["params", "defaults", "--mode", "off"],
+        &["window"],
+        &["window", "check"],
+        &["window", "check", "x", "--at", "noon"],
+        &["window", "simulate", "x"],
+        &["window", "simulate", "x", "--from", "2027-01-01"],
+        &["window", "calendar", "x"],
     ] {
         let (code, out, err) = run(arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
@@ -318,7 +329,9 @@ fn usage_errors_end_with_2_and_a_way_on() {
 
 #[test]
 fn help_and_version_answer_everywhere() {
-    for path in [&[][..], &["catalogue"], &["params"], &["params", "check"], &["params", "defaults"]] {
+    let window = ["check", "simulate", "calendar"].map(|command| ["window", command]);
+    let others = [&[][..], &["catalogue"], &["params"], &["params", "check"], &["params", "defaults"], &["window"]];
+    for path in others.into_iter().chain(window.iter().map(<[_; 2]>::as_slice)) {
         let (code, help, err) = run(&[path, &["--help"]].concat());
         assert_eq!((code, err.as_str()), (Some(0), ""), "{path:?}");
         assert!(help.contains("Usage: guardrails") && help.contains("Example"), "{path:?}: {help}");
