@@ -30,6 +30,7 @@ OPERATIONS = {
     "StartNotebookInstance",
     "ListApps",
     "DescribeApp",
+    "CreateApp",
     "DeleteApp",
     "ListSpaces",
     "DescribeSpace",
@@ -57,6 +58,7 @@ def check(sagemaker, checks, _url):
     jobs(sagemaker, checks)
     notebooks(sagemaker, checks)
     studio(sagemaker, checks)
+    apps(sagemaker, checks)
     endpoints(sagemaker)
     models(sagemaker, checks)
     paging(sagemaker, checks)
@@ -196,6 +198,35 @@ def studio(sagemaker, checks):
     unknown = {**nobody, "UserProfileName": "none"}
     for operation in ("DescribeApp", "DeleteApp"):
         sagemaker.refuse(operation, "ResourceNotFound", why="when unknown", **unknown)
+
+
+def apps(sagemaker, checks):
+    domain = sagemaker.control("POST", "domains", {"name": "apps"})["id"]
+    sagemaker.control("POST", "spaces", {"domain": domain, "name": "own", "owner": "alice"})
+    app = {"DomainId": domain, "SpaceName": "own", "AppType": "JupyterLab", "AppName": "default"}
+    image = f"arn:aws:sagemaker:{sagemaker.region}:{sagemaker.account}:image/analytics"
+    spec = {"InstanceType": "ml.g5.xlarge", "SageMakerImageArn": image, "SageMakerImageVersionAlias": "2.1"}
+    arn = sagemaker.call("CreateApp", ResourceSpec=spec, Tags=[{"Key": "owner", "Value": "alice"}], **app)["AppArn"]
+    checks.that("an app has its tags", sagemaker.call("ListTags", ResourceArn=arn)["Tags"] != [])
+    checks.that("an app is pending at first", sagemaker.call("DescribeApp", **app)["Status"] == "Pending")
+    sagemaker.refuse("CreateApp", "ResourceInUse", why="when it is there", says="already exists", **app)
+    sagemaker.call("DeleteApp", "when pending", **app)
+    sagemaker.call("CreateApp", "again with what was told of it", ResourceSpec=spec, **app)
+    checks.that("an app keeps its resources", sagemaker.call("DescribeApp", **app)["ResourceSpec"] == spec)
+    own = {"DomainId": domain, "UserProfileName": "alice", "AppType": "JupyterServer", "AppName": "default"}
+    sagemaker.call("CreateApp", "for a user profile", **own)
+    checks.that("a server needs no instance", sagemaker.call("DescribeApp", **own)["ResourceSpec"]["InstanceType"])
+    kernel = {**own, "AppType": "KernelGateway"}
+    for why, says, arguments in (
+        ("without an instance", "InstanceType", kernel),
+        ("of nobody", "must be passed", {key: value for key, value in own.items() if key != "UserProfileName"}),
+        ("of two", "must be passed", {**own, "SpaceName": "own"}),
+        ("with a bad name", "pattern", {**own, "AppName": "-"}),
+        ("with a bad type", "enum", {**own, "AppType": "Emacs"}),
+        ("in a space that is not there", "does not exist", {**app, "SpaceName": "none"}),
+        ("in a domain that is not there", "does not exist", {**own, "DomainId": "d-none"}),
+    ):
+        sagemaker.refuse("CreateApp", "ValidationException", why=why, says=says, **arguments)
 
 
 def endpoints(sagemaker):

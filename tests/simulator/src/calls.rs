@@ -1,4 +1,4 @@
-//! The call log: who called what, with what outcome, and when exactly a workload was told to stop.
+//! The call log: who called what, with what outcome, and in which order things were changed, across all services.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,17 +24,23 @@ pub struct CallCount {
     pub outcomes: BTreeMap<String, u64>,
 }
 
-/// One call that asked for a workload to be stopped.
+/// What one call asked to be changed. A call that names several things is as many of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StopCall {
+pub struct ChangeCall {
     /// The account that called.
     pub account: String,
     /// The Region the call was meant for.
     pub region: String,
     /// The service called.
     pub service: ServiceName,
-    /// The id of what was to be stopped.
+    /// The operation called.
+    pub operation: String,
+    /// The id of what was to be changed, as the request gives it; of an app `<domain>/<owner>/<type>/<name>`.
     pub id: String,
+    /// Whether it was to be stopped, or deleted.
+    pub stops: bool,
+    /// When the call arrived.
+    pub arrived_at: Timestamp,
     /// When the call was answered.
     pub at: Timestamp,
     /// `ok`, or the error's code.
@@ -48,7 +54,7 @@ pub struct Calls(Arc<Mutex<Log>>);
 #[derive(Debug, Default)]
 struct Log {
     counts: BTreeMap<(String, ServiceName, String), BTreeMap<String, u64>>,
-    stops: Vec<StopCall>,
+    changes: Vec<ChangeCall>,
 }
 
 impl Calls {
@@ -79,9 +85,26 @@ impl Calls {
         })
     }
 
-    /// Every call that asked for a workload to be stopped, oldest first.
-    pub fn stops(&self) -> Vec<StopCall> {
-        self.log(|log| log.stops.clone())
+    /// Everything that calls of any account asked to be changed in any service, refused calls too, in the order in
+    /// which the calls arrived. What a test arranges through a handle is not among it.
+    pub fn changes(&self) -> Vec<ChangeCall> {
+        let mut changes = self.log(|log| log.changes.clone());
+        changes.sort_by_key(|change| change.arrived_at);
+        changes
+    }
+
+    /// The changes that one account asked for.
+    pub fn changes_by(&self, account: &str) -> Vec<ChangeCall> {
+        let mut changes = self.changes();
+        changes.retain(|change| change.account == account);
+        changes
+    }
+
+    /// The changes by which something was to be stopped, or deleted.
+    pub fn stops(&self) -> Vec<ChangeCall> {
+        let mut changes = self.changes();
+        changes.retain(|change| change.stops);
+        changes
     }
 
     /// Forgets all calls.
@@ -96,8 +119,8 @@ impl Calls {
         });
     }
 
-    pub(crate) fn record_stop(&self, stop: StopCall) {
-        self.log(|log| log.stops.push(stop));
+    pub(crate) fn record_change(&self, change: ChangeCall) {
+        self.log(|log| log.changes.push(change));
     }
 
     fn log<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {

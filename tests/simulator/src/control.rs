@@ -15,7 +15,7 @@ use crate::accounts::is_account;
 use crate::events::EventFaults;
 use crate::faults::FaultRule;
 use crate::world::{Account, World};
-use crate::{athena, cloudtrail, emr, glue, sagemaker};
+use crate::{athena, cloudtrail, emr, glue, sagemaker, ssm};
 
 pub(crate) fn routes(world: World) -> Router {
     Router::new()
@@ -29,6 +29,7 @@ pub(crate) fn routes(world: World) -> Router {
         .nest("/accounts/{account}/{region}/emr", emr::routes())
         .nest("/accounts/{account}/{region}/glue", glue::routes())
         .nest("/accounts/{account}/{region}/sagemaker", sagemaker::routes())
+        .nest("/accounts/{account}/{region}/ssm", ssm::routes())
         .with_state(world)
 }
 
@@ -62,7 +63,7 @@ async fn health(State(world): State<World>) -> Json<Value> {
 }
 
 async fn calls(State(world): State<World>) -> Json<Value> {
-    Json(json!({ "calls": world.calls().all(), "stops": world.calls().stops() }))
+    Json(json!({ "calls": world.calls().all(), "stops": world.calls().stops(), "changes": world.calls().changes() }))
 }
 
 async fn forget_calls(State(world): State<World>) -> StatusCode {

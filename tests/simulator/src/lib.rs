@@ -48,8 +48,8 @@
 //! `DescribeProcessingJob`, `StopProcessingJob`, `ListTransformJobs`, `DescribeTransformJob`, `StopTransformJob`,
 //! `ListHyperParameterTuningJobs`, `DescribeHyperParameterTuningJob`, `StopHyperParameterTuningJob`, `ListAutoMLJobs`,
 //! `DescribeAutoMLJobV2`, `StopAutoMLJob`, `ListNotebookInstances`, `DescribeNotebookInstance`, `StopNotebookInstance`,
-//! `StartNotebookInstance`, `ListApps`, `DescribeApp`, `DeleteApp`, `ListSpaces`, `DescribeSpace`, `ListEndpoints`,
-//! `DescribeEndpoint`, `ListDomains`, `DescribeDomain`, `ListModelPackageGroups`, `ListModelPackages`,
+//! `StartNotebookInstance`, `ListApps`, `DescribeApp`, `CreateApp`, `DeleteApp`, `ListSpaces`, `DescribeSpace`,
+//! `ListEndpoints`, `DescribeEndpoint`, `ListDomains`, `DescribeDomain`, `ListModelPackageGroups`, `ListModelPackages`,
 //! `DescribeModelPackage`, `ListTags`; nothing is trained. What cannot be started over the API is started through the
 //! handle or the routes.
 //!
@@ -59,6 +59,10 @@
 //! through a handle. A specification's `started_by` says who made the call: an ARN, `studio:<profile>` for a SageMaker
 //! Studio user whose profile is the source identity, or the name of a session of the role `DataScientist`.
 //!
+//! # What Systems Manager does here
+//!
+//! `GetCalendarState` over the change calendars that a test sets, and the event of each of their transitions.
+//!
 //! # Routes for tests and people
 //!
 //! All answer JSON; durations are text such as `90s`, `28m` or `PT28M`, instants are RFC 3339.
@@ -66,7 +70,7 @@
 //! | route | what it does |
 //! |---|---|
 //! | `GET /_simulator/health` | `{"status": "ok", "accounts": 2, "active_workloads": 7}` |
-//! | `GET /_simulator/calls` | `{"calls": [`[`CallCount`]`…], "stops": [`[`StopCall`]`…]}` |
+//! | `GET /_simulator/calls` | `{"calls": [`[`CallCount`]`…], "stops": [`[`ChangeCall`]`…], "changes": [`[`ChangeCall`]`…]}` |
 //! | `DELETE /_simulator/calls` | forgets them |
 //! | `GET /_simulator/faults` | `{"faults": [`[`FaultInForce`]`…]}` |
 //! | `POST /_simulator/faults` | puts one [`FaultRule`] in force |
@@ -86,6 +90,7 @@
 //! | `POST …/history` | `{"workgroup": "primary", "count": 10000, "spacing": "5s", "newest_age": "1h"}` makes up finished queries: `{"ids": […]}`, newest first |
 //! | `GET …/workgroups/{name}` | one [`WorkgroupView`] |
 //! | `PUT …/workgroups/{name}` | the same, created when it does not exist |
+//! | `GET …/workgroups` | `{"workgroups": [`[`WorkgroupView`]`…]}`, by name |
 //! | `PUT …/workgroups/{name}/limits` | `{"enforced": true, "cutoff": 10000000}` sets what limits its queries: the same |
 //!
 //! CloudTrail, where `…` is `/_simulator/accounts/{account}/{region}/cloudtrail`:
@@ -146,6 +151,14 @@
 //! | `POST …/domains` | creates one as a [`DomainSpec`] says: `{"id": "…"}` |
 //! | `POST …/pipelines` | `{"count": 2000, "recent": 50, "recent_age": "1h", "old_age": "2400h"}` makes up pipelines that ran once: `{"names": […]}` |
 //! | `POST …/history` | `{"kind": "training", "count": 500, "spacing": "5s", "newest_age": "1h"}` makes up finished jobs: `{"names": […]}`, newest first |
+//!
+//! Systems Manager, where `…` is `/_simulator/accounts/{account}/{region}/ssm`:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `POST …/calendars` | sets one as a [`CalendarSpec`] says: `{"name": "…"}` |
+//! | `GET …/calendars/{name}` | `{"state": "OPEN"}`, a [`CalendarState`] |
+//! | `DELETE …/calendars/{name}` | it is gone |
 
 mod accounts;
 mod athena;
@@ -162,12 +175,13 @@ mod protocol;
 mod quotas;
 mod sagemaker;
 mod server;
+mod ssm;
 mod world;
 
 pub use athena::{
     AthenaHandle, Outcome, QuerySpec, QueryState, QueryView, StatementType, WorkgroupState, WorkgroupView,
 };
-pub use calls::{CallCount, Calls, StopCall};
+pub use calls::{CallCount, Calls, ChangeCall};
 pub use cloudtrail::CloudTrailHandle;
 pub use emr::{
     ActionOnFailure, ClusterSpec, ClusterState, ClusterView, EmrHandle, InstanceRole, InstanceSpec, StepOutcome,
@@ -185,4 +199,5 @@ pub use sagemaker::{
     ModelPackageSpec, NotebookSpec, SageMakerHandle, SpaceSpec, WorkloadKind, WorkloadView,
 };
 pub use server::{Settings, Simulator, StartError};
+pub use ssm::{CalendarEvent, CalendarKind, CalendarSpec, CalendarState, SsmHandle};
 pub use world::{Account, World};

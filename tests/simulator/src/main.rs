@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 use workload_simulator::{EventFaults, Settings, Simulator, StartError};
 
 /// Simulates the AWS services the guardrails govern: workloads that queue, run, cost, end and can be
-/// stopped (Athena, EMR, Glue, SageMaker), and CloudTrail, which knows who started them.
+/// stopped (Athena, EMR, Glue, SageMaker), CloudTrail, which knows who started them, and the change calendars of Systems
+/// Manager.
 ///
 /// Point any AWS client at it, with a twelve-digit access key as the account and any secret:
 ///

@@ -34,6 +34,8 @@ pub enum ServiceName {
     Glue,
     /// Amazon SageMaker AI.
     SageMaker,
+    /// AWS Systems Manager: change calendars, and nothing else of it.
+    Ssm,
 }
 
 impl ServiceName {
@@ -49,6 +51,7 @@ impl ServiceName {
             "ElasticMapReduce" => ServiceName::Emr,
             "AWSGlue" => ServiceName::Glue,
             "SageMaker" => ServiceName::SageMaker,
+            "AmazonSSM" => ServiceName::Ssm,
             _ => return Err(AwsError::unknown_operation()),
         };
         Ok((service, operation.to_owned()))

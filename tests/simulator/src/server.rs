@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, info};
 
 use crate::accounts::Place;
-use crate::calls::StopCall;
+use crate::calls::ChangeCall;
 use crate::events::{self, EventFaults};
 use crate::protocol::{self, AwsError, ServiceName};
 use crate::world::World;
@@ -182,6 +182,7 @@ async fn answer(State(front): State<Front>, headers: HeaderMap, body: Bytes) -> 
 impl Front {
     /// One call: delayed, held against faults and rates, carried out, and written down.
     async fn call(&self, place: &Place, service: ServiceName, operation: &str, body: &[u8]) -> Result<Value, AwsError> {
+        let arrived_at = clock::now();
         let fault = self.world.faults().meet(place, service, operation);
         let latency = self.latency + fault.latency;
         if !latency.is_zero() {
@@ -197,13 +198,16 @@ impl Front {
         };
         let word = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
         self.world.calls().record(place, service, operation, word);
-        if let (Some(member), Ok(input)) = (service.stop_member(operation), &input) {
-            for id in named(input.get(member)) {
-                self.world.calls().record_stop(StopCall {
+        if let (Some((members, stops)), Ok(input)) = (service.change(operation), &input) {
+            for id in named(input, members) {
+                self.world.calls().record_change(ChangeCall {
                     account: place.account.clone(),
                     region: place.region.clone(),
                     service,
+                    operation: operation.to_owned(),
                     id,
+                    stops,
+                    arrived_at,
                     at: clock::now(),
                     outcome: word.to_owned(),
                 });
@@ -227,10 +231,11 @@ impl Front {
     }
 }
 
-/// The workloads a stopping call names: one, or a list of them.
-fn named(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        other => vec![other.and_then(Value::as_str).unwrap_or_default().to_owned()],
+/// What a call names by these members: one thing, or each of a list.
+fn named(input: &Map<String, Value>, members: &[&str]) -> Vec<String> {
+    let values: Vec<&Value> = members.iter().filter_map(|member| input.get(*member)).collect();
+    match values.as_slice() {
+        [Value::Array(ids)] => ids.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        values => vec![values.iter().filter_map(|value| value.as_str()).collect::<Vec<_>>().join("/")],
     }
 }

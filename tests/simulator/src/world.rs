@@ -19,13 +19,19 @@ use crate::glue::{Glue, GlueHandle};
 use crate::protocol::{AwsError, ServiceName};
 use crate::quotas::{Quota, Quotas};
 use crate::sagemaker::{SageMaker, SageMakerHandle};
+use crate::ssm::{Ssm, SsmHandle};
+
+/// An operation that changes something, and the input members whose texts together say what.
+pub(crate) type Change = (&'static str, &'static [&'static str]);
 
 /// What a service module brings: its operations, and the state changes that come by themselves.
 pub(crate) trait Service {
     /// AWS's documented default request rates.
     const QUOTAS: &'static [Quota];
-    /// The operations that stop a workload, each with the input member that names it.
-    const STOPS: &'static [(&'static str, &'static str)];
+    /// The operations that stop or delete something.
+    const STOPS: &'static [Change];
+    /// The other operations that change something.
+    const CHANGES: &'static [Change];
 
     /// Carries out one operation.
     fn call(&mut self, operation: &str, input: &Map<String, Value>, now: Timestamp) -> Result<Value, AwsError>;
@@ -51,6 +57,7 @@ pub(crate) struct Sandbox {
     pub(crate) emr: Emr,
     pub(crate) glue: Glue,
     pub(crate) sagemaker: SageMaker,
+    pub(crate) ssm: Ssm,
 }
 
 impl Sandbox {
@@ -61,6 +68,7 @@ impl Sandbox {
             emr: Emr::new(place),
             glue: Glue::new(place),
             sagemaker: SageMaker::new(place),
+            ssm: Ssm::new(place),
         }
     }
 
@@ -77,6 +85,7 @@ impl Sandbox {
             ServiceName::Emr => self.emr.call(operation, input, now),
             ServiceName::Glue => self.glue.call(operation, input, now),
             ServiceName::SageMaker => self.sagemaker.call(operation, input, now),
+            ServiceName::Ssm => self.ssm.call(operation, input, now),
         }
     }
 
@@ -85,12 +94,18 @@ impl Sandbox {
         events.extend(self.emr.announce(now));
         events.extend(self.glue.announce(now));
         events.extend(self.sagemaker.announce(now));
+        events.extend(self.ssm.announce(now));
         events
     }
 
     fn next_change(&self) -> Option<Timestamp> {
-        let changes =
-            [self.athena.next_change(), self.emr.next_change(), self.glue.next_change(), self.sagemaker.next_change()];
+        let changes = [
+            self.athena.next_change(),
+            self.emr.next_change(),
+            self.glue.next_change(),
+            self.sagemaker.next_change(),
+            self.ssm.next_change(),
+        ];
         changes.into_iter().flatten().min()
     }
 
@@ -115,19 +130,23 @@ impl ServiceName {
             ServiceName::Emr => Emr::QUOTAS,
             ServiceName::Glue => Glue::QUOTAS,
             ServiceName::SageMaker => SageMaker::QUOTAS,
+            ServiceName::Ssm => Ssm::QUOTAS,
         }
     }
 
-    /// The input member by which a stopping operation names its workload; none when the operation stops nothing.
-    pub(crate) fn stop_member(self, operation: &str) -> Option<&'static str> {
-        let stops = match self {
-            ServiceName::Athena => Athena::STOPS,
-            ServiceName::CloudTrail => &[],
-            ServiceName::Emr => Emr::STOPS,
-            ServiceName::Glue => Glue::STOPS,
-            ServiceName::SageMaker => SageMaker::STOPS,
+    /// What an operation changes: the input members that name it, and whether it stops. Nothing for one that reads.
+    pub(crate) fn change(self, operation: &str) -> Option<(&'static [&'static str], bool)> {
+        let (stops, changes) = match self {
+            ServiceName::Athena => (Athena::STOPS, Athena::CHANGES),
+            ServiceName::Emr => (Emr::STOPS, Emr::CHANGES),
+            ServiceName::Glue => (Glue::STOPS, Glue::CHANGES),
+            ServiceName::SageMaker => (SageMaker::STOPS, SageMaker::CHANGES),
+            ServiceName::Ssm => (Ssm::STOPS, Ssm::CHANGES),
+            ServiceName::CloudTrail => return None,
         };
-        stops.iter().find(|(name, _)| *name == operation).map(|(_, member)| *member)
+        let find = |changes: &'static [Change]| changes.iter().find(|(name, _)| *name == operation);
+        let stop = find(stops).map(|(_, members)| (*members, true));
+        stop.or_else(|| find(changes).map(|(_, members)| (*members, false)))
     }
 }
 
@@ -279,5 +298,10 @@ impl Account {
     /// Its SageMaker.
     pub fn sagemaker(&self) -> SageMakerHandle {
         SageMakerHandle::new(self.world.clone(), self.place.clone())
+    }
+
+    /// Its Systems Manager.
+    pub fn ssm(&self) -> SsmHandle {
+        SsmHandle::new(self.world.clone(), self.place.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Athena;
-use super::query::{Echo, Outcome, QuerySpec, QueryView};
+use super::query::{Echo, Outcome, QuerySpec, QueryState, QueryView};
 use super::workgroup::{Workgroup, WorkgroupState, WorkgroupView};
 use crate::accounts::Place;
 use crate::world::World;
@@ -34,6 +34,11 @@ impl AthenaHandle {
     /// The workgroup, if it exists.
     pub fn find_workgroup(&self, name: &str) -> Option<WorkgroupView> {
         self.athena(|athena, _| athena.workgroups.get(name).map(Workgroup::view))
+    }
+
+    /// All workgroups, by name.
+    pub fn workgroups(&self) -> Vec<WorkgroupView> {
+        self.athena(|athena, _| athena.workgroups.values().map(Workgroup::view).collect())
     }
 
     /// Enables or disables the workgroup; it is created when it does not exist.
@@ -93,6 +98,11 @@ impl AthenaHandle {
     /// The query, in whatever state.
     pub fn query(&self, id: &str) -> Option<QueryView> {
         self.athena(|athena, now| athena.query(id, now).ok().map(|query| query.view(now)))
+    }
+
+    /// The query's state.
+    pub fn state(&self, id: &str) -> Option<QueryState> {
+        self.query(id).map(|query| query.state)
     }
 
     /// The queued and running queries of all workgroups, newest first.

@@ -27,7 +27,7 @@ use crate::events::ServiceEvent;
 use crate::input::Input;
 use crate::protocol::AwsError;
 use crate::quotas::Quota;
-use crate::world::Service;
+use crate::world::{Change, Service};
 use query::{Echo, Query};
 use workgroup::Workgroup;
 
@@ -100,7 +100,13 @@ impl Service for Athena {
         Quota { operation: "StartQueryExecution", per_second: 20, burst: 80 },
         Quota { operation: "StopQueryExecution", per_second: 20, burst: 80 },
     ];
-    const STOPS: &'static [(&'static str, &'static str)] = &[("StopQueryExecution", "QueryExecutionId")];
+    const STOPS: &'static [Change] = &[("StopQueryExecution", &["QueryExecutionId"])];
+    const CHANGES: &'static [Change] = &[
+        ("CreateWorkGroup", &["Name"]),
+        ("UpdateWorkGroup", &["WorkGroup"]),
+        ("DeleteWorkGroup", &["WorkGroup"]),
+        ("StartQueryExecution", &["WorkGroup"]),
+    ];
 
     fn call(&mut self, operation: &str, input: &Map<String, Value>, now: Timestamp) -> Result<Value, AwsError> {
         let input = Input::new(input, invalid);

@@ -20,6 +20,7 @@ pub(crate) fn routes() -> Router<World> {
         .route("/queries/{id}", get(one_query))
         .route("/queries/{id}/finish", post(finish_query))
         .route("/history", post(seed_history))
+        .route("/workgroups", get(workgroups))
         .route("/workgroups/{name}", get(workgroup).put(ensure_workgroup))
         .route("/workgroups/{name}/limits", put(limit_workgroup))
 }
@@ -75,6 +76,13 @@ async fn seed_history(
     let athena = account_of(&world, &account, &region)?.athena();
     let ids = athena.seed_history(&history.workgroup, history.count, history.spacing, history.newest_age);
     Ok((StatusCode::CREATED, Json(json!({ "ids": ids }))))
+}
+
+async fn workgroups(
+    State(world): State<World>,
+    Path((account, region)): Path<(String, String)>,
+) -> Result<Json<Value>, Refusal> {
+    Ok(Json(json!({ "workgroups": account_of(&world, &account, &region)?.athena().workgroups() })))
 }
 
 async fn workgroup(

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cluster::{Cluster, Echo, Step};
 use super::life::{Reason, StepPlan};
-use super::spec::{ClusterSpec, ClusterView, StepSpec, StepView};
+use super::spec::{ClusterSpec, ClusterState, ClusterView, StepSpec, StepView};
 use super::{Emr, create};
 use crate::accounts::Place;
 use crate::clock;
@@ -78,6 +78,11 @@ impl EmrHandle {
     /// The cluster, in whatever state.
     pub fn cluster(&self, id: &str) -> Option<ClusterView> {
         self.emr(|emr, now| emr.cluster(id, now).map(|cluster| cluster.view(now)))
+    }
+
+    /// The cluster's state.
+    pub fn state(&self, id: &str) -> Option<ClusterState> {
+        self.cluster(id).map(|cluster| cluster.state)
     }
 
     /// The step, in whatever state.

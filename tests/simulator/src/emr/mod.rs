@@ -36,7 +36,7 @@ use crate::events::ServiceEvent;
 use crate::input::Input;
 use crate::protocol::AwsError;
 use crate::quotas::Quota;
-use crate::world::Service;
+use crate::world::{Change, Service};
 use cluster::{Cluster, Echo, Step};
 use life::StepPlan;
 
@@ -114,8 +114,14 @@ impl Service for Emr {
         Quota { operation: "RunJobFlow", per_second: 1, burst: 10 },
         Quota { operation: "AddJobFlowSteps", per_second: 1, burst: 10 },
     ];
-    const STOPS: &'static [(&'static str, &'static str)] =
-        &[("TerminateJobFlows", "JobFlowIds"), ("CancelSteps", "StepIds")];
+    const STOPS: &'static [Change] = &[("TerminateJobFlows", &["JobFlowIds"]), ("CancelSteps", &["StepIds"])];
+    const CHANGES: &'static [Change] = &[
+        ("SetTerminationProtection", &["JobFlowIds"]),
+        ("PutAutoTerminationPolicy", &["ClusterId"]),
+        ("RemoveAutoTerminationPolicy", &["ClusterId"]),
+        ("RunJobFlow", &["Name"]),
+        ("AddJobFlowSteps", &["JobFlowId"]),
+    ];
 
     fn call(&mut self, operation: &str, input: &Map<String, Value>, now: Timestamp) -> Result<Value, AwsError> {
         let input = Input::new(input, invalid);

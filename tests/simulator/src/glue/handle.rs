@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::Glue;
 use super::job::{GlueJobSpec, GlueJobView, Job};
 use super::jobs::{Asked, Jobs};
-use super::run::{JobRunSpec, JobRunView};
-use super::session::{SessionSpec, SessionView};
+use super::run::{JobRunSpec, JobRunState, JobRunView};
+use super::session::{SessionSpec, SessionState, SessionView};
 use super::statement::{StatementSpec, StatementView};
 use crate::accounts::Place;
 use crate::athena::Outcome;
@@ -39,6 +39,11 @@ impl GlueHandle {
     /// The session, in whatever state.
     pub fn session(&self, id: &str) -> Option<SessionView> {
         self.glue(|glue, now| glue.sessions.get(id).map(|session| session.view(now)))
+    }
+
+    /// The session's state.
+    pub fn session_state(&self, id: &str) -> Option<SessionState> {
+        self.session(id).map(|session| session.state)
     }
 
     /// The sessions that have not ended, newest first.
@@ -108,6 +113,11 @@ impl GlueHandle {
     /// The run, in whatever state.
     pub fn run(&self, id: &str) -> Option<JobRunView> {
         self.glue(|glue, now| glue.jobs.run(id).map(|run| run.view(now)))
+    }
+
+    /// The run's state.
+    pub fn run_state(&self, id: &str) -> Option<JobRunState> {
+        self.run(id).map(|run| run.state)
     }
 
     /// The runs of all jobs that have not ended, newest first.

@@ -35,7 +35,7 @@ use crate::events::ServiceEvent;
 use crate::input::Input;
 use crate::protocol::AwsError;
 use crate::quotas::Quota;
-use crate::world::Service;
+use crate::world::{Change, Service};
 use jobs::Jobs;
 use sessions::Sessions;
 
@@ -85,7 +85,9 @@ impl Service for Glue {
         Quota { operation: "BatchStopJobRun", per_second: 5, burst: 10 },
         Quota { operation: "GetTags", per_second: 10, burst: 20 },
     ];
-    const STOPS: &'static [(&'static str, &'static str)] = &[("StopSession", "Id"), ("BatchStopJobRun", "JobRunIds")];
+    const STOPS: &'static [Change] = &[("StopSession", &["Id"]), ("BatchStopJobRun", &["JobRunIds"])];
+    const CHANGES: &'static [Change] =
+        &[("CreateSession", &["Id"]), ("RunStatement", &["SessionId"]), ("StartJobRun", &["JobName"])];
 
     fn call(&mut self, operation: &str, input: &Map<String, Value>, now: Timestamp) -> Result<Value, AwsError> {
         let input = Input::new(input, invalid);

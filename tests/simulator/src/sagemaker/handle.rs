@@ -1,16 +1,18 @@
 //! Amazon SageMaker AI from the tests' side: start workloads, look at them, end them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::app::AppSpec;
 use super::endpoint::EndpointSpec;
 use super::job::{JobKind, JobSpec};
 use super::model::ModelPackageSpec;
 use super::notebook::NotebookSpec;
 use super::pipeline::ExecutionSpec;
-use super::studio::{AppSpec, DomainSpec, SpaceSpec};
-use super::workload::WorkloadView;
+use super::studio::{DomainSpec, SpaceSpec};
+use super::workload::{WorkloadKind, WorkloadView};
 use super::{SageMaker, Tags};
 use crate::accounts::Place;
 use crate::clock;
@@ -71,6 +73,16 @@ impl SageMakerHandle {
         self.sagemaker(|sagemaker, now| sagemaker.create_space(&spec, now).to_string())
     }
 
+    /// Deletes a space with its apps, as its owner would, and answers whether it was there.
+    pub fn delete_space(&self, domain: &str, name: &str) -> bool {
+        self.sagemaker(|sagemaker, _| sagemaker.delete_space(domain, name))
+    }
+
+    /// Deletes a user profile with its apps, as an administrator would; it comes back with an app that is started here.
+    pub fn delete_user_profile(&self, domain: &str, name: &str) {
+        self.sagemaker(|sagemaker, _| sagemaker.delete_user_profile(domain, name));
+    }
+
     /// Starts an app and answers its ARN. A space or domain that does not exist is created.
     pub fn start_app(&self, spec: AppSpec) -> String {
         self.sagemaker(|sagemaker, now| sagemaker.start_app(&spec, now).to_string())
@@ -89,6 +101,21 @@ impl SageMakerHandle {
     /// The execution, job, notebook, app or endpoint of that ARN, in whatever state.
     pub fn workload(&self, arn: &str) -> Option<WorkloadView> {
         self.sagemaker(|sagemaker, now| sagemaker.workloads.get(arn).map(|workload| workload.view(now)))
+    }
+
+    /// The state of the execution, job, notebook, app or endpoint of that ARN.
+    pub fn state(&self, arn: &str) -> Option<String> {
+        self.workload(arn).map(|workload| workload.state)
+    }
+
+    /// Everything of these kinds, by ARN, with its state, what has ended too: two of these, taken before and after,
+    /// tell what is on again and what is not.
+    pub fn states(&self, kinds: &[WorkloadKind]) -> BTreeMap<String, String> {
+        self.sagemaker(|sagemaker, now| {
+            let workloads = sagemaker.workloads.values().map(|workload| workload.view(now));
+            let wanted = workloads.filter(|workload| kinds.contains(&workload.kind));
+            wanted.map(|workload| (workload.arn, workload.state)).collect()
+        })
     }
 
     /// All workloads that have not ended, newest first.

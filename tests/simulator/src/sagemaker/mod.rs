@@ -4,6 +4,7 @@
 //! Where AWS documents no wording, it follows messages people and clients quote from the live service; its
 //! validation errors are in no operation's model and have a lower-case `message`.
 
+mod app;
 mod endpoint;
 mod handle;
 mod job;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+pub use app::{AppSpec, AppType};
 pub use endpoint::EndpointSpec;
 pub use handle::SageMakerHandle;
 pub use job::{InstanceGroup, JobKind, JobSpec};
@@ -30,7 +32,7 @@ pub use model::{ModelApproval, ModelPackageSpec};
 pub use notebook::NotebookSpec;
 pub use pipeline::ExecutionSpec;
 pub(crate) use routes::routes;
-pub use studio::{AppSpec, AppType, DomainSpec, SpaceSpec};
+pub use studio::{DomainSpec, SpaceSpec};
 pub use workload::{WorkloadKind, WorkloadView};
 
 use crate::accounts::Place;
@@ -38,7 +40,7 @@ use crate::cloudtrail::Creation;
 use crate::events::ServiceEvent;
 use crate::protocol::AwsError;
 use crate::quotas::Quota;
-use crate::world::Service;
+use crate::world::{Change, Service};
 use job::Verb;
 use listing::Request;
 use model::{ModelPackage, ModelPackageGroup};
@@ -49,6 +51,9 @@ use workload::Workload;
 
 /// What CloudTrail calls the service.
 const EVENT_SOURCE: &str = "sagemaker.amazonaws.com";
+
+/// The members that name an app, of which one owner is missing.
+const APP: [&str; 5] = ["DomainId", "UserProfileName", "SpaceName", "AppType", "AppName"];
 
 /// SageMaker's error for a request it cannot accept. No model lists it.
 fn invalid(message: &str) -> AwsError {
@@ -74,6 +79,7 @@ pub(crate) struct SageMaker {
     workloads: BTreeMap<Arc<str>, Workload>,
     domains: BTreeMap<Arc<str>, Domain>,
     spaces: BTreeMap<Arc<str>, Space>,
+    deleted_profiles: BTreeSet<Arc<str>>,
     groups: BTreeMap<Arc<str>, ModelPackageGroup>,
     packages: BTreeMap<Arc<str>, ModelPackage>,
     /// The tags of everything that can have some.
@@ -117,6 +123,7 @@ impl Service for SageMaker {
         changes("StartNotebookInstance"),
         lists("ListApps"),
         reads("DescribeApp"),
+        changes("CreateApp"),
         changes("DeleteApp"),
         lists("ListSpaces"),
         reads("DescribeSpace"),
@@ -129,15 +136,20 @@ impl Service for SageMaker {
         reads("DescribeModelPackage"),
         reads("ListTags"),
     ];
-    const STOPS: &'static [(&'static str, &'static str)] = &[
-        ("StopPipelineExecution", "PipelineExecutionArn"),
-        ("StopTrainingJob", "TrainingJobName"),
-        ("StopProcessingJob", "ProcessingJobName"),
-        ("StopTransformJob", "TransformJobName"),
-        ("StopHyperParameterTuningJob", "HyperParameterTuningJobName"),
-        ("StopAutoMLJob", "AutoMLJobName"),
-        ("StopNotebookInstance", "NotebookInstanceName"),
-        ("DeleteApp", "AppName"),
+    const STOPS: &'static [Change] = &[
+        ("StopPipelineExecution", &["PipelineExecutionArn"]),
+        ("StopTrainingJob", &["TrainingJobName"]),
+        ("StopProcessingJob", &["ProcessingJobName"]),
+        ("StopTransformJob", &["TransformJobName"]),
+        ("StopHyperParameterTuningJob", &["HyperParameterTuningJobName"]),
+        ("StopAutoMLJob", &["AutoMLJobName"]),
+        ("StopNotebookInstance", &["NotebookInstanceName"]),
+        ("DeleteApp", &APP),
+    ];
+    const CHANGES: &'static [Change] = &[
+        ("StartPipelineExecution", &["PipelineName"]),
+        ("StartNotebookInstance", &["NotebookInstanceName"]),
+        ("CreateApp", &APP),
     ];
 
     fn call(&mut self, operation: &str, input: &Map<String, Value>, now: Timestamp) -> Result<Value, AwsError> {
@@ -155,6 +167,7 @@ impl Service for SageMaker {
             "StartNotebookInstance" => self.start_notebook_instance(request),
             "ListApps" => self.list_apps(request),
             "DescribeApp" => self.describe_app(request),
+            "CreateApp" => self.create_app(request),
             "DeleteApp" => self.delete_app(request),
             "ListSpaces" => self.list_spaces(request),
             "DescribeSpace" => self.describe_space(request),
@@ -224,6 +237,7 @@ impl SageMaker {
             workloads: BTreeMap::new(),
             domains: BTreeMap::new(),
             spaces: BTreeMap::new(),
+            deleted_profiles: BTreeSet::new(),
             groups: BTreeMap::new(),
             packages: BTreeMap::new(),
             tags: BTreeMap::new(),

@@ -9,13 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::app::App;
 use super::endpoint::Endpoint;
 use super::job::{Job, JobKind};
 use super::listing::Listed;
 use super::names::{Maker, Names};
 use super::notebook::Notebook;
 use super::pipeline::Execution;
-use super::studio::App;
 use crate::clock;
 use crate::events::ServiceEvent;
 

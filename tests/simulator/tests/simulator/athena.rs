@@ -193,8 +193,20 @@ async fn a_disabled_workgroup_refuses_new_queries_and_leaves_running_ones() {
     let start = || json!({ "QueryString": "SELECT 1", "WorkGroup": "etl", "ClientRequestToken": token() });
     let id = client.ok("StartQueryExecution", start()).await["QueryExecutionId"].as_str().unwrap().to_owned();
     client.ok("UpdateWorkGroup", json!({ "WorkGroup": "etl", "State": "DISABLED" })).await;
-    assert_eq!(client.refused("StartQueryExecution", start()).await.0, INVALID);
+    let disabled = (INVALID.to_owned(), "WorkGroup is disabled.".to_owned());
+    assert_eq!(client.refused("StartQueryExecution", start()).await, disabled);
     assert_eq!(client.state(&id).await, "RUNNING");
+    let states: Vec<_> = athena.workgroups().into_iter().map(|group| (group.name, group.state)).collect();
+    assert_eq!(states, [("etl".to_owned(), WorkgroupState::Disabled), ("primary".to_owned(), WorkgroupState::Enabled)]);
+    let listed = client.ok("ListWorkGroups", json!({})).await;
+    assert_eq!(
+        (&listed["WorkGroups"][0]["State"], &listed["WorkGroups"][1]["State"]),
+        (&json!("DISABLED"), &json!("ENABLED"))
+    );
+    // What is disabled can be stopped in, and disabled once more.
+    client.ok("UpdateWorkGroup", json!({ "WorkGroup": "etl", "State": "DISABLED" })).await;
+    client.ok("StopQueryExecution", json!({ "QueryExecutionId": id })).await;
+    assert_eq!(athena.state(&id), Some(QueryState::Cancelled));
     athena.set_workgroup_state("etl", WorkgroupState::Enabled);
     client.ok("StartQueryExecution", start()).await;
     let unknown = json!({ "QueryString": "SELECT 1", "WorkGroup": "unknown", "ClientRequestToken": token() });

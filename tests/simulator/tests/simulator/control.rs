@@ -36,11 +36,13 @@ async fn a_bench_arranges_and_watches_over_http() {
     assert_eq!(calls["calls"].as_array().unwrap().len(), 3);
     assert_eq!(calls["stops"][0]["id"], id);
     assert_eq!(client.control("DELETE", "calls", None).await.0, 204);
-    assert_eq!(client.control("GET", "calls", None).await.1, json!({ "calls": [], "stops": [] }));
+    assert_eq!(client.control("GET", "calls", None).await.1, json!({ "calls": [], "stops": [], "changes": [] }));
 
     let (status, group) = client.control("PUT", &format!("{ATHENA}/workgroups/adhoc"), None).await;
     assert_eq!((status, &group["state"]), (200, &json!("ENABLED")));
     assert_eq!(client.control("GET", &format!("{ATHENA}/workgroups/adhoc"), None).await.1, group);
+    let (_, all) = client.control("GET", &format!("{ATHENA}/workgroups"), None).await;
+    assert_eq!((&all["workgroups"][0], &all["workgroups"][2]["name"]), (&group, &json!("primary")));
 }
 
 #[tokio::test]

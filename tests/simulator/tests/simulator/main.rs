@@ -9,6 +9,7 @@
 
 mod athena;
 mod bus;
+mod changes;
 mod clients;
 mod cloudtrail;
 mod control;
@@ -17,4 +18,5 @@ mod events;
 mod faults;
 mod glue;
 mod sagemaker;
+mod ssm;
 mod support;

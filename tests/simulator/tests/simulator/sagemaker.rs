@@ -1,5 +1,6 @@
 //! SageMaker's operations: what they answer, what they refuse, and in which order they list.
 
+mod apps;
 mod events;
 
 use std::collections::BTreeMap;
