@@ -21,8 +21,9 @@ export STAGE_BINARIES := $(CARGO_TARGET_DIR)/stage
 export STAGE_STATE := $(CACHE)/stage
 
 # The packages that hold the functions, and the functions themselves.
-ROOMS := athena emr glue hub-console sagemaker
-FUNCTIONS := athena-watch athena-enforce emr-watch emr-enforce glue-watch glue-enforce sagemaker-watch sagemaker-enforce console-feed
+ROOMS := athena availability emr glue hub-console sagemaker
+FUNCTIONS := athena-watch athena-enforce availability-step availability-update availability-reconcile emr-watch emr-enforce \
+  glue-watch glue-enforce sagemaker-watch sagemaker-enforce console-feed console-command
 cargo_rooms := $(addprefix -p ,$(ROOMS))
 stage := cargo run --quiet --locked -p stage --bin stage --
 
@@ -33,7 +34,7 @@ help: ## This list
 ## ------------------------------------------------------------------------------------------------------------ run it
 
 .PHONY: demo
-demo: prepare ## Play the story: real functions on a local stage, in half a minute after the build
+demo: prepare ## Play the story: real functions on a local stage, in a minute after the build
 	@$(stage) demo
 
 .PHONY: up
@@ -57,8 +58,9 @@ invoke: tools ## Send a sample to a function of the stage left running: FN=athen
 
 .PHONY: test
 test: prepare lint ## Format, lints, and every test, end to end on the stage included
-	@echo "== every test; the end-to-end suite waits for real schedules and takes two to three minutes"
-	cargo test --locked --workspace
+	@echo "== every test; the end-to-end suite waits for real schedules and workflows and takes some seven minutes"
+	@# Its tests wait most of their time, so there are more of them at once than there are processors.
+	RUST_TEST_THREADS=4 cargo test --locked --workspace
 
 .PHONY: lint
 lint: tools ## Format, clippy, rustdoc; spelling and templates are among the tests
