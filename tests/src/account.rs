@@ -1,7 +1,12 @@
 //! One AWS account on the stage, spoken to over plain HTTP.
 //!
-//! MiniStack takes an account's id as its access key and does not check the signature, so no SDK is needed here, and
-//! none is compiled for it.
+//! MiniStack takes an account's id as its access key, and the signatures of the tests are taken for good, so no SDK is
+//! needed here, and none is compiled for it.
+
+mod databases;
+mod roles;
+mod schedules;
+mod workflows;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,7 +16,9 @@ use serde_json::{Map, Value, json};
 
 use crate::StageError;
 
-/// An account, as its root.
+pub use workflows::{Execution, Occurrence};
+
+/// An account, as its root or as a session of one of its roles.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Its id, 12 digits.
@@ -19,7 +26,22 @@ pub struct Account {
     /// The Region.
     pub region: String,
     endpoint: String,
+    caller: Caller,
     http: Client,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+enum Caller {
+    /// The root of the account; its id is the access key.
+    Root,
+    /// A session of a role.
+    Session {
+        /// Its access key.
+        key: String,
+        /// Its token, which tells that the key is one's own.
+        token: String,
+    },
 }
 
 impl Account {
@@ -27,11 +49,15 @@ impl Account {
     pub fn new(id: &str, region: &str, endpoint: &str) -> Self {
         // CloudFormation answers a create when everything is made; nothing on the stage takes longer than this.
         let http = Client::builder().timeout(Duration::from_secs(60)).build().unwrap_or_default();
-        Self { id: id.to_owned(), region: region.to_owned(), endpoint: endpoint.to_owned(), http }
+        Self { id: id.to_owned(), region: region.to_owned(), endpoint: endpoint.to_owned(), caller: Caller::Root, http }
     }
 
     fn sign(&self, request: RequestBuilder, service: &str) -> RequestBuilder {
-        let credential = format!("{}/20260101/{}/{service}/aws4_request", self.id, self.region);
+        let (key, request) = match &self.caller {
+            Caller::Root => (&self.id, request),
+            Caller::Session { key, token } => (key, request.header("X-Amz-Security-Token", token)),
+        };
+        let credential = format!("{key}/20260101/{}/{service}/aws4_request", self.region);
         request.header(
             "Authorization",
             format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00"),
@@ -106,6 +132,17 @@ impl Account {
         }
     }
 
+    /// The item of a table with this key, with plain JSON values in place of typed attributes; none if there is none.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn item(&self, table: &str, key: &[(&str, &str)]) -> Result<Option<Map<String, Value>>, StageError> {
+        let key: Map<String, Value> = key.iter().map(|(name, text)| ((*name).to_owned(), json!({"S": text}))).collect();
+        let body = json!({"TableName": table, "Key": key, "ConsistentRead": true});
+        let answer = self.json("dynamodb", "DynamoDB_20120810.GetItem", &body)?;
+        Ok(plain(&answer["Item"]))
+    }
+
     /// Uploads an object, making the bucket if need be.
     ///
     /// # Errors
@@ -122,21 +159,21 @@ impl Account {
         self.send(self.sign(request, "s3"), "s3:PutObject").map(drop)
     }
 
-    /// Creates a stack and waits until it stands.
+    /// Creates a stack from the template at a URL of S3, and waits until it stands.
     ///
     /// # Errors
     /// With the reason of the first resource that failed.
     pub fn create_stack(
         &self,
         name: &str,
-        template: &Value,
+        template_url: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Result<(), StageError> {
         let mut form = vec![
             ("Action".to_owned(), "CreateStack".to_owned()),
             ("Version".to_owned(), "2010-05-15".to_owned()),
             ("StackName".to_owned(), name.to_owned()),
-            ("TemplateBody".to_owned(), template.to_string()),
+            ("TemplateURL".to_owned(), template_url.to_owned()),
             ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
             ("Capabilities.member.2".to_owned(), "CAPABILITY_AUTO_EXPAND".to_owned()),
         ];
@@ -174,74 +211,18 @@ impl Account {
         self.text(self.sign(self.http.post(&self.endpoint).form(form), "cloudformation"), "cloudformation")
     }
 
-    /// A role's inline policy.
+    /// Calls an operation of a service that speaks Query, such as `ListRoles` of `iam`; gives the answer's XML.
     ///
     /// # Errors
-    /// When the role or its policy is not there.
-    pub fn policy(&self, role: &str, policy: &str) -> Result<Value, StageError> {
-        let answer = self.iam(&[("Action", "GetRolePolicy"), ("RoleName", role), ("PolicyName", policy)])?;
-        let document = answer.split("<PolicyDocument>").nth(1).and_then(|rest| rest.split("</PolicyDocument>").next());
-        serde_json::from_str(&percent_decoded(document.unwrap_or_default()))
-            .map_err(|error| StageError::Call { what: format!("policy of `{role}`"), message: error.to_string() })
-    }
-
-    /// Sets a role's inline policy.
-    ///
-    /// # Errors
-    /// When it is refused.
-    pub fn put_policy(&self, role: &str, policy: &str, document: &Value) -> Result<(), StageError> {
-        let document = document.to_string();
-        let form =
-            [("Action", "PutRolePolicy"), ("RoleName", role), ("PolicyName", policy), ("PolicyDocument", &document)];
-        self.iam(&form).map(drop)
-    }
-
-    /// Takes one action away from a role's inline policy.
-    ///
-    /// # Errors
-    /// When the role, its policy or the action is not there.
-    pub fn take_action_away(&self, role: &str, policy: &str, action: &str) -> Result<(), StageError> {
-        let mut document = self.policy(role, policy)?;
-        let mut found = false;
-        for statement in document["Statement"].as_array_mut().into_iter().flatten() {
-            let mut actions: Vec<Value> = match statement["Action"].take() {
-                Value::Array(actions) => actions,
-                only => vec![only],
-            };
-            let before = actions.len();
-            actions.retain(|other| other != action);
-            found |= actions.len() < before;
-            statement["Action"] = Value::Array(actions);
-        }
-        if !found {
-            let message = format!("action `{action}` is not in it");
-            return Err(StageError::Call { what: format!("policy of `{role}`"), message });
-        }
-        let statements = document["Statement"].as_array_mut();
-        statements.into_iter().for_each(|all| all.retain(|statement| statement["Action"] != json!([])));
-        self.put_policy(role, policy, &document)
-    }
-
-    fn iam(&self, form: &[(&str, &str)]) -> Result<String, StageError> {
-        let form: Vec<_> = form.iter().copied().chain([("Version", "2010-05-08")]).collect();
-        self.text(self.sign(self.http.post(&self.endpoint).form(&form), "iam"), "iam")
+    /// With AWS's answer when the call is refused.
+    pub fn query(&self, service: &str, version: &str, form: &[(&str, &str)]) -> Result<String, StageError> {
+        let form: Vec<_> = form.iter().copied().chain([("Version", version)]).collect();
+        self.text(self.sign(self.http.post(&self.endpoint).form(&form), service), service)
     }
 
     fn text(&self, request: RequestBuilder, what: &str) -> Result<String, StageError> {
         let response = self.send(request, what)?;
         response.text().map_err(|error| StageError::Call { what: what.to_owned(), message: error.to_string() })
-    }
-
-    /// The name of the role that a function runs under.
-    ///
-    /// # Errors
-    /// When there is no such function.
-    pub fn role_of(&self, function: &str) -> Result<String, StageError> {
-        let url = format!("{}/2015-03-31/functions/{function}/configuration", self.endpoint);
-        let answer = self.send(self.sign(self.http.get(url), "lambda"), "lambda:GetFunctionConfiguration")?;
-        let answer: Value = answer.json().unwrap_or_default();
-        let role = answer["Role"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
-        Ok(role.to_owned())
     }
 
     /// The lines that a function has logged.
@@ -277,25 +258,6 @@ impl Account {
         self.send(self.sign(request, "lambda"), "lambda:UpdateFunctionConfiguration").map(drop)
     }
 
-    /// Makes an IAM user who may do everything that identity policies can allow; gives its access key and secret.
-    ///
-    /// # Errors
-    /// When IAM refuses.
-    pub fn user(&self, name: &str) -> Result<(String, String), StageError> {
-        let everything =
-            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
-        let everything = everything.to_string();
-        let user = ("UserName", name);
-        self.iam(&[("Action", "CreateUser"), user])?;
-        self.iam(&[("Action", "PutUserPolicy"), user, ("PolicyName", "all"), ("PolicyDocument", &everything)])?;
-        let key = self.iam(&[("Action", "CreateAccessKey"), user])?;
-        let field = |name: &str| {
-            let value = key.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
-            value.unwrap_or_default().to_owned()
-        };
-        Ok((field("AccessKeyId"), field("SecretAccessKey")))
-    }
-
     /// Invokes a function and waits for its answer.
     ///
     /// # Errors
@@ -325,6 +287,29 @@ impl Account {
     }
 }
 
+/// Whether a call was allowed, where the only question is that: another refusal than "access denied" stays an error.
+///
+/// # Errors
+/// With any other error than that.
+pub fn allowed<T>(answer: Result<T, StageError>) -> Result<bool, StageError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_access_denied() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The contents of every element with this name in an answer of a Query service.
+fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    xml.split(&open).skip(1).filter_map(|rest| rest.split(&close).next()).collect()
+}
+
+/// The content of the first element with this name, empty if there is none.
+fn element<'a>(xml: &'a str, name: &str) -> &'a str {
+    elements(xml, name).into_iter().next().unwrap_or_default()
+}
+
 /// The plain value of a DynamoDB item.
 fn plain(item: &Value) -> Option<Map<String, Value>> {
     let plain = |(key, typed): (&String, &Value)| {
@@ -336,21 +321,4 @@ fn plain(item: &Value) -> Option<Map<String, Value>> {
         Some((key.clone(), value))
     };
     Some(item.as_object()?.iter().filter_map(plain).collect())
-}
-
-fn percent_decoded(text: &str) -> String {
-    let unescaped = text.replace("&quot;", "\"").replace("&amp;", "&");
-    let mut bytes = Vec::with_capacity(unescaped.len());
-    let mut rest = unescaped.bytes();
-    while let Some(byte) = rest.next() {
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        match byte {
-            b'%' => {
-                let value = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high * 16 + low);
-                bytes.extend(value.and_then(|value| u8::try_from(value).ok()));
-            }
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

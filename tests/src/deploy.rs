@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use workload_simulator::{AthenaHandle, EmrHandle, GlueHandle, SageMakerHandle};
+use workload_simulator::{AthenaHandle, EmrHandle, GlueHandle, SageMakerHandle, SsmHandle};
 
-use crate::running::{REGION, binaries, package, wait_for};
+use crate::running::{PACKAGES, REGION, binaries, package, wait_for};
 use crate::{Account, Stage, StageError, template};
 
+const CONSOLE: &str = "sandbox-guardrails-console";
 const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
 const MODE: &str = "/sandbox-guardrails/athena/athena-query-runtime/mode";
 
@@ -34,6 +35,8 @@ pub struct Sandbox {
     pub sagemaker: SageMakerHandle,
     /// Its Glue, in the simulator.
     pub glue: GlueHandle,
+    /// Its change calendars, in the simulator.
+    pub ssm: SsmHandle,
 }
 
 /// How a sandbox is deployed.
@@ -51,6 +54,8 @@ pub struct SandboxOptions {
     pub workload_sweeps: &'static str,
     /// What else Parameter Store says when the sandbox is deployed: names and values.
     pub parameters: Vec<(String, String)>,
+    /// The logical ids of the only resources that are deployed, besides those that they need; all if there are none.
+    pub only: &'static [&'static str],
 }
 
 impl Default for SandboxOptions {
@@ -64,6 +69,7 @@ impl Default for SandboxOptions {
             sweeps: NO_SWEEPS,
             workload_sweeps: NO_SWEEPS,
             parameters: Vec::new(),
+            only: &[],
         }
     }
 }
@@ -90,7 +96,7 @@ impl Stage {
     /// When the deployment fails.
     pub fn deploy_hub(&self, id: &str, sandboxes: &[&str]) -> Result<Hub, StageError> {
         let account = self.account(id);
-        self.deploy("hub", &account, &[("SandboxAccountIds", sandboxes.join(","))])?;
+        self.deploy("hub", &[], &account, &[("SandboxAccountIds", sandboxes.join(","))])?;
         Ok(Hub { account })
     }
 
@@ -120,7 +126,7 @@ impl Stage {
             ("WorkloadSweepSchedule", options.workload_sweeps.to_owned()),
             ("Vigil", if options.vigil { "on" } else { "off" }.to_owned()),
         ];
-        self.deploy("sandbox", &account, &parameters)?;
+        self.deploy("sandbox", options.only, &account, &parameters)?;
         let services = self.world().account(id, REGION);
         Ok(Sandbox {
             account,
@@ -129,22 +135,40 @@ impl Stage {
             emr: services.emr(),
             sagemaker: services.sagemaker(),
             glue: services.glue(),
+            ssm: services.ssm(),
         })
     }
 
-    fn deploy(&self, name: &str, account: &Account, parameters: &[(&str, String)]) -> Result<(), StageError> {
+    fn deploy(
+        &self,
+        name: &str,
+        only: &[&str],
+        account: &Account,
+        parameters: &[(&str, String)],
+    ) -> Result<(), StageError> {
         let template = template::read(name)?;
+        let template = if only.is_empty() { template } else { template::only(template, only) };
         let binaries = binaries()?;
-        let bucket = format!("packages-{}", account.id);
         for (_, binary, _) in template::functions(&template) {
-            account.put_object(&bucket, &format!("{binary}.zip"), package(&binaries.join(binary))?)?;
+            self.upload(&format!("{binary}.zip"), || package(&binaries.join(binary)))?;
         }
-        let template = template::packaged(template, &bucket, |binary| format!("{binary}.zip"));
+        for (_, definition) in template::workflows(&template) {
+            let path = template::repository().join("infra").join(definition);
+            let missing =
+                |error: std::io::Error| StageError::Template { path: path.clone(), message: error.to_string() };
+            self.upload(definition, || std::fs::read(&path).map_err(missing))?;
+        }
+        let template = template::packaged(template, PACKAGES, |binary| format!("{binary}.zip"));
         let architecture = ("Architecture", "x86_64".to_owned());
         let unprotected = ("DeletionProtection", "off".to_owned());
         let parameters = parameters.iter().cloned().chain([architecture, unprotected]);
         let parameters: BTreeMap<_, _> = parameters.map(|(key, value)| (key.to_owned(), value)).collect();
-        account.create_stack("sandbox-guardrails", &template, &parameters)
+        // CloudFormation takes 51,200 bytes with the request and a million from a bucket:
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+        let key = format!("templates/{name}-{}.json", only.join("-"));
+        self.upload(&key, || Ok(template.to_string().into_bytes()))?;
+        let url = format!("{}/{PACKAGES}/{key}", self.endpoint());
+        account.create_stack("sandbox-guardrails", &url, &parameters)
     }
 }
 
@@ -154,7 +178,16 @@ impl Hub {
     /// # Errors
     /// When the table cannot be read.
     pub fn table(&self) -> Result<Vec<Map<String, Value>>, StageError> {
-        self.account.items("sandbox-guardrails-console")
+        self.account.items(CONSOLE)
+    }
+
+    /// The row of the console's table about a sandbox with this sort key, such as `availability`, once there is one.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn row(&self, sandbox: &Sandbox, sort_key: &str) -> Result<Option<Map<String, Value>>, StageError> {
+        let place = format!("{}/{REGION}", sandbox.account.id);
+        self.account.item(CONSOLE, &[("pk", &place), ("sk", sort_key)])
     }
 
     /// The rows of the console's table that concern a sandbox.

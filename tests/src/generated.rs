@@ -1,5 +1,5 @@
 //! What is generated from the code: the JSON Schemas of the events, the table of guardrails in `README.md`, and the
-//! guardrails and permissions on the page of each service.
+//! guardrails and permissions on the page of each service, the settings of availability.
 //!
 //! `make generate` writes them (`src/bin/generate.rs`), and a test compares what is committed.
 
@@ -28,7 +28,8 @@ pub struct Document {
 
 /// The JSON Schemas of the events, by file name under [`SCHEMAS`].
 pub fn schemas() -> Vec<(&'static str, Value)> {
-    let schemas = guardrail::event::schemas().into_iter().map(|(file, mut schema)| {
+    let all = guardrail::event::schemas().into_iter().chain([("window.json", window::schema())]);
+    let schemas = all.map(|(file, mut schema)| {
         let name = file.trim_end_matches(".json");
         schema.insert("$id".to_owned(), format!("urn:sandbox-guardrails:schema:{name}:{SCHEMA_VERSION}").into());
         schema.insert("title".to_owned(), title(name).into());
@@ -98,7 +99,16 @@ pub fn documents() -> Result<Vec<Document>, String> {
         }
         Ok(Document { path: page(service), blocks })
     });
-    std::iter::once(Ok(readme)).chain(pages).collect()
+    let availability =
+        Document { path: "functions/availability/README.md".to_owned(), blocks: vec![("settings", settings())] };
+    [Ok(readme), Ok(availability)].into_iter().chain(pages).collect()
+}
+
+/// How a sandbox closes: every setting, what it takes and its default.
+fn settings() -> String {
+    let rows = guardrail::closing::Setting::all().into_iter();
+    let rows = rows.map(|(name, takes, default)| format!("| `{name}` | {takes} | `{default}` |\n"));
+    format!("| parameter | takes | default |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
 /// The actions that a function's role allows in the template, which a check holds to the `ACTIONS` beside its code.

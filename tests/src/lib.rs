@@ -6,13 +6,17 @@
 #![expect(clippy::indexing_slicing, reason = "a missing key of a `serde_json::Value` reads as null")]
 
 pub mod account;
+pub mod commands;
 pub mod deploy;
+pub mod fault;
 pub mod generated;
 pub mod running;
 pub mod story;
 pub mod template;
 pub mod timeline;
+pub mod workflow;
 
-pub use account::Account;
+pub use account::{Account, Execution, Occurrence, allowed};
 pub use deploy::{Hub, Sandbox, SandboxOptions};
+pub use fault::Fault;
 pub use running::{Options, Stage, StageError};

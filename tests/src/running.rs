@@ -1,11 +1,15 @@
 //! A running stage: MiniStack and the workload simulator, started together and ended together.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use reqwest::Method;
+use reqwest::blocking::Client;
+use serde_json::{Value, json};
 use workload_simulator::{Settings, Simulator, World};
 
 use crate::Account;
@@ -59,6 +63,13 @@ pub enum StageError {
     },
 }
 
+impl StageError {
+    /// Whether AWS refused a call because the caller may not make it.
+    pub fn is_access_denied(&self) -> bool {
+        matches!(self, Self::Call { message, .. } if message.contains("AccessDenied"))
+    }
+}
+
 /// How a stage is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -66,6 +77,12 @@ pub struct Options {
     pub auth: bool,
     /// The port, or any free one.
     pub port: u16,
+    /// How long a second of a workflow's waits and retries lasts, in seconds; a second if it is not said. With 0.01 a
+    /// wait of ten seconds lasts a tenth of one.
+    pub wait_scale: Option<f64>,
+    /// How many executions of workflows go on at once, the others waiting to begin; as many as there are if it is not
+    /// said. Hundreds at once would keep this machine so busy that functions time out.
+    pub executions_at_once: Option<u32>,
     /// How the simulator is set up.
     pub simulator: Settings,
 }
@@ -76,7 +93,13 @@ pub struct Stage {
     endpoint: String,
     simulator: Simulator,
     launcher: Child,
+    /// The objects in the bucket of packages.
+    uploaded: Mutex<BTreeSet<String>>,
 }
+
+/// The bucket with the packages of all functions, which all accounts read, and the account that it is in.
+pub(crate) const PACKAGES: &str = "stage-packages";
+const PACKAGES_ACCOUNT: &str = "888888888888";
 
 impl Stage {
     /// Starts a stage on free ports.
@@ -94,6 +117,12 @@ impl Stage {
         if options.auth {
             command.arg("--auth");
         }
+        if let Some(scale) = options.wait_scale {
+            command.args(["--wait-scale", &scale.to_string()]);
+        }
+        if let Some(executions) = options.executions_at_once {
+            command.args(["--executions-at-once", &executions.to_string()]);
+        }
         let mut launcher = command.stdout(Stdio::piped()).spawn().map_err(|error| failed(error.to_string()))?;
         let mut line = String::new();
         if let Some(stdout) = launcher.stdout.take() {
@@ -106,7 +135,7 @@ impl Stage {
             return Err(failed("it gave no ready line; its log above says why".to_owned()));
         };
         simulator.world().events().deliver_to(&endpoint);
-        Ok(Self { endpoint, simulator, launcher })
+        Ok(Self { endpoint, simulator, launcher, uploaded: Mutex::default() })
     }
 
     /// Where AWS answers.
@@ -122,6 +151,40 @@ impl Stage {
     /// Where the workload simulator itself answers.
     pub fn simulator_url(&self) -> String {
         self.simulator.url()
+    }
+
+    /// Changes how long the waits and retries of workflows last, those that have begun included; see [`Options`].
+    ///
+    /// # Errors
+    /// When the stage does not answer.
+    pub fn scale_waits(&self, scale: f64) -> Result<(), StageError> {
+        let change = json!({"stepfunctions._SFN_WAIT_SCALE": scale});
+        self.ask(Method::POST, "/_ministack/config", Some(&change)).map(drop)
+    }
+
+    /// Asks the stage itself, not AWS.
+    pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, StageError> {
+        let failed = |error: String| StageError::Call { what: path.to_owned(), message: error };
+        let request = Client::new().request(method, format!("{}{path}", self.endpoint));
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        let response = request.send().map_err(|error| failed(error.to_string()))?;
+        let (status, text) = (response.status(), response.text().unwrap_or_default());
+        if status.is_success() { Ok(serde_json::from_str(&text).unwrap_or_default()) } else { Err(failed(text)) }
+    }
+
+    /// Puts an object into the bucket of packages, the first time it is asked for.
+    pub(crate) fn upload(
+        &self,
+        key: &str,
+        content: impl FnOnce() -> Result<Vec<u8>, StageError>,
+    ) -> Result<(), StageError> {
+        // Whoever deploys meanwhile waits for the object instead of sending it again.
+        let mut uploaded = self.uploaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if !uploaded.contains(key) {
+            self.account(PACKAGES_ACCOUNT).put_object(PACKAGES, key, content()?)?;
+            uploaded.insert(key.to_owned());
+        }
+        Ok(())
     }
 
     /// An account on this stage.

@@ -2,6 +2,7 @@
 
 mod queries;
 mod storms;
+mod windows;
 
 use std::io::Write;
 use std::time::Duration;
@@ -49,7 +50,8 @@ pub fn tell() -> Result<bool, StageError> {
 
     headline(
         colour,
-        "the story: one sandbox, eleven queries, five clusters, a stuck step, a storm of pipeline executions",
+        "the story: one sandbox, eleven queries, five clusters, a stuck step, a storm of pipeline executions; \
+         and how it closes and opens",
     )
     .map_err(said)?;
     sandbox.limit("weekly", "2h")?;
@@ -118,9 +120,12 @@ pub fn tell() -> Result<bool, StageError> {
         std::thread::sleep(Duration::from_millis(150));
     }
     timeline.follow(&hub)?;
-    let took = now().duration_since(began);
     let rows = hub.rows(&sandbox)?;
-    let tables = [queries::summary(&rows, &sandbox, &cast, colour), storms::summary(&rows, &sandbox, &storm, colour)];
+    let (queries, storms) =
+        (queries::summary(&rows, &sandbox, &cast, colour), storms::summary(&rows, &sandbox, &storm, colour));
+    let chapter = windows::play(&hub, &sandbox, &mut timeline)?;
+    let took = now().duration_since(began);
+    let tables = [queries, storms, chapter.summary(colour)];
     let kept = summary(tables, took, colour).map_err(said)?;
     drop(stage);
     Ok(kept)
@@ -131,7 +136,9 @@ pub fn tell() -> Result<bool, StageError> {
 /// # Errors
 /// When a part of it does not start.
 pub fn raise(port: u16) -> Result<(Stage, Hub, Sandbox), StageError> {
-    let stage = step("raising the stage", || Stage::start(Options { auth: true, port, ..Options::default() }))?;
+    // Workflows wait for IAM and for what they told to take effect; a tenth of that is enough here.
+    let options = Options { auth: true, port, wait_scale: Some(0.1), ..Options::default() };
+    let stage = step("raising the stage", || Stage::start(options))?;
     let hub = step("deploying infra/hub.yaml into account 999999999999", || stage.deploy_hub(HUB, &[SANDBOX]))?;
     let options =
         SandboxOptions { sweeps: EVERY_FULL_MINUTE, workload_sweeps: EVERY_FULL_MINUTE, ..SandboxOptions::default() };

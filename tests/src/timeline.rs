@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 
+use guardrail::availability::{AvailabilityChange, Change};
 use guardrail::{Action, ConfigurationRejected, Finding, Outcome, Resource, Severity};
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::{OwoColorize, Style};
@@ -132,6 +133,13 @@ impl<W: Write> Timeline<W> {
                 let what = format!("`{parameter}` is `{value}`, expected {expected}; in force: {in_force}");
                 (rejected.header.occurred_at, "rejected", Style::new().magenta().bold(), what)
             }
+            "availability" => {
+                let told: AvailabilityChange = serde_json::from_str(detail).ok().filter(|_| happened(row))?;
+                let (who, style) = style_of(told.change);
+                (told.header.occurred_at, who, style, named(&told.message))
+            }
+            // Where the sandbox stands now is what was told last, and commands are told by what became of them.
+            "closing" | "window" | "lock" | "command" => return None,
             // A function that failed: its row is of the health partition.
             _ => {
                 let detail: Value = serde_json::from_str(detail).ok()?;
@@ -139,6 +147,28 @@ impl<W: Write> Timeline<W> {
                 (at, "failure", Style::new().red().bold(), detail.to_string())
             }
         })
+    }
+}
+
+/// Whether a row of availability is what happened, and not where the sandbox stands.
+fn happened(row: &Map<String, Value>) -> bool {
+    row.get("sk").and_then(Value::as_str).is_some_and(|key| key.contains('/'))
+}
+
+fn style_of(change: Change) -> (&'static str, Style) {
+    match change {
+        Change::ClosingSoon => ("warning", Style::new().yellow()),
+        Change::ClosingCalledOff => ("warning", Style::new().green()),
+        Change::Closing => ("closing", Style::new().yellow().bold()),
+        Change::PartClosed => ("off", Style::new().dimmed()),
+        Change::Closed => ("closed", Style::new().red().bold()),
+        Change::Opening => ("opening", Style::new().yellow().bold()),
+        Change::PartOpened => ("on", Style::new().dimmed()),
+        Change::Opened => ("open", Style::new().green().bold()),
+        Change::Refused => ("refused", Style::new().cyan()),
+        Change::Failed => ("failed", Style::new().red().bold()),
+        Change::Locked | Change::LockReleased => ("lock", Style::new().magenta().bold()),
+        Change::WindowUpdated => ("window", Style::new().blue()),
     }
 }
 

@@ -72,6 +72,8 @@ def parse_arguments():
     option("--simulator-url", "", "where the workload simulator listens; if unset, its services are refused")
     option("--region", "eu-west-1", "the Region of calls that name none")
     option("--tick", "1", "seconds between two looks at the schedules", type=float)
+    option("--wait-scale", "1", "what a second of a workflow's waits and retries lasts, in seconds", type=float)
+    option("--executions-at-once", "0", "how many executions of workflows go on at once, 0 for no bound", type=int)
     option("--log-level", "WARNING", "what MiniStack logs: DEBUG, INFO, WARNING or ERROR")
     parser.add_argument(
         "--auth",
@@ -99,6 +101,7 @@ def prepare_environment(settings, port, state_dir):
         LOG_LEVEL=settings.log_level.upper(),
         MINISTACK_REGION=settings.region,
         S3_DATA_DIR=str(state_dir / "s3"),
+        SFN_WAIT_SCALE=str(settings.wait_scale),
         SFTP_ENABLED="0",
         STATE_DIR=str(state_dir / "state"),
         TMPDIR=str(scratch),
@@ -123,10 +126,21 @@ def run(listener, settings):
     # MiniStack reads its configuration while it is imported, so not before now.
     from ministack.core import lambda_runtime
 
+    import faults
     import patches
+    import patches_accounts
+    import patches_events
+    import patches_workflows
+    import simulated_services
 
     try:
-        patches.apply(settings.simulator_url, settings.tick)
+        patches.apply(settings.tick)
+        patches_accounts.apply()
+        patches_events.apply()
+        patches_workflows.apply(settings.executions_at_once)
+        simulated_services.apply(settings.simulator_url)
+        # Last, because a fault strikes before anything else looks at a call.
+        faults.apply()
     except patches.MiniStackChanged as changed:
         fail(str(changed))
     try:
@@ -157,7 +171,12 @@ async def serve(listener, settings):
         loop.add_signal_handler(number, stopped.set)
     threading.Thread(target=watch_parent, args=(os.getppid(),), daemon=True, name="stage-parent").start()
 
-    server = asyncio.create_task(serve_asgi(app, config, shutdown_trigger=stopped.wait))
+    async def told_to_stop():
+        await stopped.wait()
+        # A connection that is cut off now, and there may be hundreds, has not failed.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+    server = asyncio.create_task(serve_asgi(app, config, shutdown_trigger=told_to_stop))
     port = listener.getsockname()[1]
     ready = asyncio.create_task(asyncio.to_thread(wait_until_healthy, port))
     await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)

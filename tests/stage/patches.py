@@ -1,12 +1,13 @@
 """What MiniStack is taught so that the local stage answers as AWS does, one function a lesson.
 
+More lessons are in `patches_accounts.py`, `patches_events.py` and `patches_workflows.py`.
+
 MiniStack is not forked: each patch replaces or wraps a function of an installed module, in this process only.
 A patch that silently stopped applying would let the end-to-end suite pass for the wrong reason, so every function
 touched here is first compared with the one that was read when the patch was written (`seen`). A new version of
 MiniStack that changed it stops the stage from starting, and the message says what to read again.
 """
 
-import asyncio
 import collections
 import contextvars
 import datetime
@@ -17,36 +18,17 @@ import re
 import socketserver
 import threading
 import time
-import urllib.parse
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
 import named_resources
-import urllib3
 from ministack import app
-from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.core.router import extract_access_key_id
 from ministack.services import dynamodb, eventbridge, iam, lambda_svc, scheduler, sqs, ssm
 from ministack.services.cloudformation import provisioners
-
-# The services the workload simulator answers: MiniStack's name, which is also the endpoint prefix, the signing name
-# and the IAM namespace, and the start of its X-Amz-Target.
-SIMULATED_SERVICES = {
-    "athena": "AmazonAthena",
-    "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
-    "elasticmapreduce": "ElasticMapReduce",
-    "glue": "AWSGlue",
-    "sagemaker": "SageMaker",
-}
-
-SIMULATOR_CONNECTIONS = 32
-# An SDK gives up reading after about a minute; a scenario may hold an answer back for that long to test just that.
-SIMULATOR_TIMEOUT = urllib3.Timeout(connect=2, read=70)
-# Headers that belong to one connection; the next one has its own.
-HOP_BY_HOP = {"connection", "content-length", "expect", "host", "keep-alive", "te", "transfer-encoding", "upgrade"}
 
 # Settings of MiniStack itself, which a function would otherwise inherit.
 MINISTACK_ONLY = {
@@ -57,6 +39,7 @@ MINISTACK_ONLY = {
     "LOG_LEVEL",
     "MINISTACK_REGION",
     "S3_DATA_DIR",
+    "SFN_WAIT_SCALE",
     "SFTP_ENABLED",
     "STATE_DIR",
 }
@@ -71,7 +54,7 @@ class MiniStackChanged(Exception):
     """MiniStack is not as it was when a patch was written."""
 
 
-def apply(simulator_url, tick_seconds):
+def apply(tick_seconds):
     """Teaches MiniStack every lesson; raises `MiniStackChanged` before any request is served if one no longer fits."""
     answer_the_runtime_api_at_once()
     give_functions_the_environment_of_lambda()
@@ -86,7 +69,6 @@ def apply(simulator_url, tick_seconds):
     fire_schedules_on_time_in_their_zone(tick_seconds)
     authorise_against_the_resource_aws_names()
     provision_what_cloudformation_drops()
-    forward_to_the_simulator(simulator_url)
 
 
 def seen(owner, name, digest):
@@ -95,8 +77,8 @@ def seen(owner, name, digest):
     found = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12] if function else "nothing"
     if found != digest:
         raise MiniStackChanged(
-            f"{owner.__name__}.{name} is not the function patches.py was written for (found {found}, "
-            f"expected {digest}): read it, adapt the patch that uses it, then put the new digest there"
+            f"{owner.__name__}.{name} is not the function that a lesson was written for (found {found}, "
+            f"expected {digest}): read it, adapt the lesson that uses it, then put the new digest there"
         )
     return function
 
@@ -420,7 +402,8 @@ def fire_schedules_on_time_in_their_zone(tick_seconds):
 
     def at_time_epoch(expression):
         moment = at_epoch(expression)
-        if moment is None:
+        # A schedule that was made or changed since this tick began has no zone yet: the next tick sees it.
+        if moment is None or not isinstance(expression, ZonedExpression):
             return None
         wall = datetime.datetime.fromtimestamp(moment, datetime.UTC)
         return wall.replace(tzinfo=expression.zone).timestamp()
@@ -459,6 +442,10 @@ def authorise_against_the_resource_aws_names():
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if service == "ssm" and operation == "GetParametersByPath":
             return f"arn:aws:ssm:{region}:{account_id}:parameter{json.loads(body).get('Path', '/')}"
+        if service == "ssm" and operation == "GetCalendarState":
+            calendar = next(iter(json.loads(body).get("CalendarNames", [])), "*")
+            named = calendar.startswith("arn:")
+            return calendar if named else f"arn:aws:ssm:{region}:{account_id}:document/{calendar}"
         if service in named_resources.NAMES:
             return named_resources.arn(service, operation, json.loads(body or b"{}"), region, account_id)
         named = original(service, method, path, headers, body, query_params, region, account_id)
@@ -544,57 +531,3 @@ def provision_what_cloudformation_drops():
         "update": update_bus_policy,
         "delete": delete_bus_policy,
     }
-
-
-def forward_to_the_simulator(simulator_url):
-    """The governed services are answered by the workload simulator, after MiniStack has authorised the call.
-
-    The seam is the table of handlers that MiniStack consults once a request is routed, attributed to an account and
-    authorised. The simulator gets the request as it came, with the account and the Region beside it.
-    """
-    seen(app, "_dispatch_service_request", "17e5ef6dcfa0")
-    threads = ThreadPoolExecutor(SIMULATOR_CONNECTIONS, thread_name_prefix="stage-simulator")
-    pool = None
-    if simulator_url:
-        pool = urllib3.connection_from_url(
-            simulator_url, maxsize=SIMULATOR_CONNECTIONS, retries=False, timeout=SIMULATOR_TIMEOUT
-        )
-
-    class SimulatorHeaders(dict):
-        """The simulator's headers, which those that MiniStack stamps on every answer do not replace."""
-
-        def update(self, stamped):
-            for name, value in stamped.items():
-                self.setdefault(name.lower(), value)
-
-    def refuse(reason):
-        # Not retryable, so that a suite without its simulator fails at the first call and says why.
-        body = json.dumps({"__type": "SimulatorUnavailable", "message": reason}).encode()
-        return 400, {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": "SimulatorUnavailable"}, body
-
-    def ask(method, path, headers, body):
-        try:
-            answer = pool.urlopen(method, path, body=body, headers=headers, decode_content=False)
-        except urllib3.exceptions.HTTPError as error:
-            return refuse(f"the workload simulator at {simulator_url} did not answer: {error}")
-        kept = {name.lower(): value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
-        return answer.status, SimulatorHeaders(kept), answer.data
-
-    async def handler(method, path, headers, body, query_params):
-        if pool is None:
-            return refuse("this service is simulated and the stage was started without a simulator")
-        sent = {name: value for name, value in headers.items() if name.lower() not in HOP_BY_HOP}
-        sent |= {"x-stage-account": get_account_id(), "x-stage-region": get_region()}
-        # urllib3 would add these two where the caller sent none.
-        sent = {"accept-encoding": urllib3.util.SKIP_HEADER, "user-agent": urllib3.util.SKIP_HEADER} | sent
-        query = urllib.parse.urlencode(query_params, doseq=True)
-        path_and_query = f"{urllib.parse.quote(path)}?{query}" if query else urllib.parse.quote(path)
-        return await asyncio.get_running_loop().run_in_executor(threads, ask, method, path_and_query, sent, body)
-
-    for service, target_prefix in SIMULATED_SERVICES.items():
-        # A service that MiniStack does not know needs routing and an IAM namespace too; the others have both.
-        router.SERVICE_PATTERNS.setdefault(
-            service, {"target_prefixes": [target_prefix], "host_patterns": [rf"{service}\."]}
-        )
-        iam_actions.SERVICE_TO_IAM_NAMESPACE.setdefault(service, service)
-        app.SERVICE_HANDLERS[service] = handler

@@ -1,5 +1,6 @@
 //! The cost of one sandbox-month, from measured durations, calls and log lines and the dated prices in `prices.toml`.
 
+mod availability;
 mod bill;
 mod prices;
 
@@ -11,7 +12,7 @@ use stage::{Sandbox, SandboxOptions, Stage, template};
 use workload_simulator::{ClusterSpec, ExecutionSpec, QuerySpec, SessionSpec};
 
 use crate::Fault;
-use crate::cost::bill::{Invocation, Measured, lines};
+use crate::cost::bill::{Invocation, Item, Line, Measured, Prices};
 use crate::cost::prices::{Money, Month, Table};
 use crate::process::{Process, Program};
 use crate::programs::Programs;
@@ -43,18 +44,39 @@ struct Room {
     sandbox: Sandbox,
 }
 
+/// Everything that was measured.
+#[derive(Clone, Debug)]
+struct Everything {
+    services: Vec<Measured>,
+    availability: availability::Measured,
+}
+
+impl Everything {
+    /// The bill of each service and that of availability, by name.
+    fn bills(&self, prices: Prices<'_>, month: &Month) -> Result<Vec<(&'static str, Vec<Line>)>, Fault> {
+        let mut bills = Vec::new();
+        for service in &self.services {
+            bills.push((service.service, bill::lines(prices, month, service)?));
+        }
+        bills.push(("availability", availability::lines(prices, month, &self.availability)?));
+        Ok(bills)
+    }
+}
+
 /// Measures what is billed and prices it.
 pub(crate) fn measure(stage: &Stage, programs: &Programs, progress: impl Fn(&str)) -> Result<Part, Fault> {
     let table = Table::read()?;
-    let mut all = Vec::new();
+    let tally = || Tally::start(stage.endpoint(), Duration::from_millis(table.month.call_milliseconds));
+    let mut services = Vec::new();
     for room in rooms(stage)? {
         progress(&format!("cost: {}", room.service));
-        let tally = Tally::start(stage.endpoint(), Duration::from_millis(table.month.call_milliseconds))?;
-        all.push(room.measured(programs, &tally)?);
+        services.push(room.measured(programs, &tally()?)?);
     }
-    let total = |month: &Month, all: &[Measured], gb_second: &str| -> Result<Money, Fault> {
-        let bills: Result<Vec<_>, _> = all.iter().map(|of| lines(&table, month, of, gb_second)).collect();
-        Ok(bills?.iter().flatten().map(|line| line.cost).sum())
+    progress("cost: availability");
+    let all = Everything { services, availability: availability::measure(stage, programs, &tally()?)? };
+    let total = |month: &Month, all: &Everything, gb_second: &str| -> Result<Money, Fault> {
+        let bills = all.bills(Prices { table: &table, gb_second }, month)?;
+        Ok(bills.iter().flat_map(|(_, lines)| lines).map(|line| line.cost).sum())
     };
     let (arm64, x86_64) = (total(&table.month, &all, ARM64)?, total(&table.month, &all, X86_64)?);
     let checks = [("arm64", arm64), ("x86_64", x86_64)].map(|(architecture, total)| {
@@ -75,7 +97,8 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, progress: impl Fn(&str
         changed(change.0.to_owned(), &[change])?;
     }
     changed(format!("the first {UNNOTICED} of these together"), &CHANGES[..UNNOTICED])?;
-    let figures: Map<String, Value> = all
+    let mut figures: Map<String, Value> = all
+        .services
         .iter()
         .map(|of| {
             let figures = json!({
@@ -85,6 +108,7 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, progress: impl Fn(&str
             (of.service.to_owned(), figures)
         })
         .collect();
+    figures.insert("availability".to_owned(), all.availability.figures());
     Ok(Part {
         title: "Cost of one sandbox-month",
         notes: notes(&table),
@@ -97,20 +121,27 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, progress: impl Fn(&str
 }
 
 /// Something that could be done otherwise, and what the month and the measurements would then be.
-type Change = (&'static str, fn(&mut Month, &mut [Measured]));
+type Change = (&'static str, fn(&mut Month, &mut Everything));
 
 /// What would cost less.
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 8] = [
     ("a sign of life every 15 minutes instead of 5", |month, _| month.heartbeats /= 3),
     ("schedules as rules of EventBridge, which are not charged", |month, _| month.scheduled_by_rules = true),
     ("vigil for one sweep interval and 90 s instead of two intervals, but for Athena", |month, _| {
         let others = month.services.iter_mut().filter(|(service, _)| *service != "athena");
         others.for_each(|(_, here)| here.vigil_seconds = here.vigil_seconds / 2 + 90);
     }),
-    ("sagemaker-watch with 128 MB", |_, all| all.iter_mut().for_each(|of| of.watch_memory = 128)),
+    ("sagemaker-watch with 128 MB", |_, all| all.services.iter_mut().for_each(|of| of.watch_memory = 128)),
     ("Athena swept every 2 minutes instead of 1", |month, _| sweep_half_as_often(month, |service| service == "athena")),
     ("the others swept every 10 minutes instead of 5", |month, _| {
         sweep_half_as_often(month, |service| service != "athena");
+    }),
+    ("what turns off or on looked at once every 2 minutes", |month, _| {
+        (month.availability.awake_seconds, month.availability.pause_seconds) = (2, 118);
+    }),
+    ("availability compared every 30 minutes instead of 15", |month, _| {
+        month.availability.sweeps /= 2;
+        month.availability.sweeps_open /= 2;
     }),
 ];
 
@@ -125,45 +156,52 @@ fn sweep_half_as_often(month: &mut Month, which: fn(&str) -> bool) {
     }
 }
 
-fn bill(table: &Table, all: &[Measured], total: Money) -> Result<Rows, Fault> {
-    let services: Vec<&str> = all.iter().map(|of| of.service).collect();
-    let head = ["one sandbox and month in USD, arm64"].into_iter().chain(services).chain(["sum", "of all"]);
+fn bill(table: &Table, all: &Everything, total: Money) -> Result<Rows, Fault> {
+    let bills = all.bills(Prices { table, gb_second: ARM64 }, &table.month)?;
+    let names = bills.iter().map(|(name, _)| *name);
+    let head = ["one sandbox and month in USD, arm64"].into_iter().chain(names).chain(["sum", "of all"]);
     let mut rows = Rows { columns: head.map(str::to_owned).collect(), rows: Vec::new() };
-    let bills: Result<Vec<_>, _> = all.iter().map(|of| lines(table, &table.month, of, ARM64)).collect();
-    let bills = bills?;
-    let mut push = |what: &str, costs: Vec<Money>| {
-        let sum: Money = costs.iter().copied().sum();
+    let mut push = |what: &str, costs: Vec<Option<Money>>| {
+        let sum: Money = costs.iter().copied().flatten().sum();
         let share = format!("{} %", sum.0 * 100 / total.0.max(1));
-        let costs = costs.into_iter().chain([sum]).map(Money::text);
+        let costs = costs.into_iter().chain([Some(sum)]).map(|cost| cost.map_or("–".to_owned(), Money::text));
         rows.rows.push([what.to_owned()].into_iter().chain(costs).chain([share]).collect());
     };
-    for (number, line) in bills.first().into_iter().flatten().enumerate() {
-        push(line.what, bills.iter().filter_map(|bill| bill.get(number)).map(|line| line.cost).collect());
+    for item in Item::ALL {
+        let of_item = |lines: &[Line]| lines.iter().find(|line| line.item == item).map(|line| line.cost);
+        push(item.text(), bills.iter().map(|(_, lines)| of_item(lines)).collect());
     }
-    push("sum", bills.iter().map(|bill| bill.iter().map(|line| line.cost).sum()).collect());
+    push("sum", bills.iter().map(|(_, lines)| Some(lines.iter().map(|line| line.cost).sum())).collect());
     Ok(rows)
 }
 
-fn basis(all: &[Measured]) -> Rows {
+fn basis(all: &Everything) -> Rows {
     let mut basis = Rows::new(["measured", "memory", "takes", "waits", "computes", "calls", "log"]);
-    for of in all {
-        let (watch, enforce) = (of.watch_memory, of.enforce_memory);
-        for (what, memory, invocation) in [
-            ("a cold sweep", watch, &of.cold),
-            ("a warm sweep", watch, &of.sweep),
-            ("a warm signal", watch, &of.signal),
-            ("a stop, cold", enforce, &of.stop),
-        ] {
-            basis.push([
-                format!("{}, {what}", of.service),
-                format!("{memory} MB"),
-                time(invocation.takes(memory)),
-                time(invocation.waited),
-                time(invocation.computed),
-                invocation.calls.values().sum::<u64>().to_string(),
-                format!("{} B", invocation.log_bytes),
-            ]);
-        }
+    let mut push = |what: String, memory: u64, invocation: &Invocation| {
+        basis.push([
+            what,
+            format!("{memory} MB"),
+            time(invocation.takes(memory)),
+            time(invocation.waited),
+            time(invocation.computed),
+            invocation.calls.values().sum::<u64>().to_string(),
+            format!("{} B", invocation.log_bytes),
+        ]);
+    };
+    for of in &all.services {
+        push(format!("{}, a cold sweep", of.service), of.watch_memory, &of.cold);
+        push(format!("{}, a warm sweep", of.service), of.watch_memory, &of.sweep);
+        push(format!("{}, a warm signal", of.service), of.watch_memory, &of.signal);
+        push(format!("{}, a stop, cold", of.service), of.enforce_memory, &of.stop);
+    }
+    let of = &all.availability;
+    for (what, sweeps) in [("open", &of.open), ("closed", &of.closed)] {
+        push(format!("availability, {what}, a cold sweep"), of.reconcile_memory, &sweeps.cold);
+        push(format!("availability, {what}, a warm sweep"), of.reconcile_memory, &sweeps.warm);
+    }
+    for (what, steps) in [("closing", &of.closing), ("opening", &of.opening)] {
+        let what = format!("availability, the {} steps of {what}, each cold", steps.len());
+        push(what, of.step_memory, &availability::together(steps));
     }
     basis
 }
@@ -184,7 +222,7 @@ fn sources(table: &Table) -> Rows {
 }
 
 fn notes(table: &Table) -> Vec<String> {
-    let month = &table.month;
+    let (month, availability) = (&table.month, &table.month.availability);
     let usual = Scene::USUAL.map(|scene| scene.in_words()).join("; ");
     let mut notes = vec![
         format!(
@@ -193,6 +231,7 @@ fn notes(table: &Table) -> Vec<String> {
             table.region, table.read_on
         ),
         format!("measured in a sandbox with 240 queries, 40 of them active; {usual}"),
+        format!("of availability in one with {}", availability::in_words()),
         format!(
             "every call to AWS takes {} ms more than on the stage; what a process computes takes as many times longer as \
              its memory brings less of a processor",
@@ -209,6 +248,26 @@ fn notes(table: &Table) -> Vec<String> {
             here.sweeps, here.signals, here.at_limit, here.vigil_seconds
         )
     }));
+    notes.push(format!(
+        "assumed for availability: {} sweeps, {} of them while it is open, one in {} cold; {} days with a closing, an \
+         opening, {} wakes and {} warnings; what takes long takes {:?} s to turn off and {:?} s to turn on, and is looked at \
+         for {} s, then again after {} s",
+        availability.sweeps,
+        availability.sweeps_open,
+        availability.one_cold_in,
+        availability.days,
+        availability.wakes_a_day,
+        availability.warnings_a_day,
+        availability.closing_takes,
+        availability.opening_takes,
+        availability.awake_seconds,
+        availability.pause_seconds,
+    ));
+    notes.push(
+        "state transitions are the states that the history of a real execution on the stage names, its retries, its start \
+         and its end; the hub's commands for another window are too few to show"
+            .to_owned(),
+    );
     notes
 }
 
@@ -236,8 +295,10 @@ impl Room {
     fn measured(&self, programs: &Programs, tally: &Tally) -> Result<Measured, Fault> {
         let watch = programs.ours(self.watch, self.account);
         let sweep = sample_event(self.watch, "sweep")?;
-        let [cold, sweep_warm] = self.warm(&watch, tally, &sweep, &sweep)?;
-        let [_, signal] = self.warm(&watch, tally, &sweep, &self.signal()?)?;
+        let completed = "sweep was completed";
+        let (Warm { cold, warm: sweep_warm }, _) = answers(&watch, self.account, tally, [&sweep, &sweep], completed)?;
+        let (Warm { warm: signal, .. }, _) =
+            answers(&watch, self.account, tally, [&sweep, &self.signal()?], completed)?;
         Ok(Measured {
             service: self.service,
             watch_memory: memory_of(self.watch)?,
@@ -248,31 +309,6 @@ impl Room {
             finding_bytes: entry_bytes(&self.sandbox)?,
             stop: self.stop(&programs.ours(self.enforce, self.account), tally)?,
         })
-    }
-
-    /// Measures a cold sweep, and warm answers to `event` of the same process.
-    fn warm(&self, program: &Program, tally: &Tally, sweep: &Value, event: &Value) -> Result<[Invocation; 2], Fault> {
-        tally.take();
-        let mut process = Process::start(program, self.account, &tally.endpoint(), sweep)?;
-        let asked = tally.take();
-        let mut cold =
-            Invocation { waited: asked.waited, computed: process.computed()?, calls: asked.calls, log_bytes: 0 };
-        let (mut waited, mut computed, mut warm) = (Vec::new(), Vec::new(), Invocation::default());
-        for _ in 0..ANSWERS {
-            let before = process.computed()?;
-            process.answer(event)?;
-            let asked = tally.take();
-            waited.push(asked.waited);
-            computed.push(process.computed()?.saturating_sub(before));
-            warm.calls = asked.calls;
-        }
-        (warm.waited, warm.computed) = (median(&waited), median(&computed));
-        let log = process.end()?.log;
-        let bytes = |line: &str| line.len() as u64 + BYTES_A_LINE;
-        let first = log.lines().position(|line| line.contains("sweep was completed")).unwrap_or_default() + 1;
-        cold.log_bytes = log.lines().take(first).map(bytes).sum();
-        warm.log_bytes = log.lines().skip(first).map(bytes).sum::<u64>() / u64::from(ANSWERS);
-        Ok([cold, warm])
     }
 
     /// An event of something that runs in the sandbox.
@@ -353,7 +389,7 @@ impl Room {
             // Between two looks at whether it took effect, an enforce sleeps: that is neither a call nor computed.
             waited.push(process.first.saturating_sub(process.computed()?).max(asked.waited));
             stop.calls = asked.calls;
-            stop.log_bytes = process.end()?.log.lines().map(|line| line.len() as u64 + BYTES_A_LINE).sum();
+            stop.log_bytes = log_bytes(process.end()?.log.lines());
             let outcome = self.sandbox.outcome_of(&format!("{finding}/{action}"));
             if outcome.as_deref() != Some("done") {
                 return Err(Fault(format!("the breach `{finding}` that was to be measured ended as {outcome:?}")));
@@ -363,6 +399,49 @@ impl Room {
         (stop.waited, stop.computed) = (median(&waited), median(&computed));
         Ok(stop)
     }
+}
+
+/// The first answer of a process, and those that follow.
+#[derive(Clone, Debug, Default)]
+struct Warm {
+    cold: Invocation,
+    warm: Invocation,
+}
+
+/// Measures the answer to the first event, from the start of the process, and those of the same process to the second;
+/// gives the last answer too. `ends` is in the line that ends the log of an invocation.
+fn answers(
+    program: &Program,
+    account: &str,
+    tally: &Tally,
+    [first, then]: [&Value; 2],
+    ends: &str,
+) -> Result<(Warm, Value), Fault> {
+    tally.take();
+    let mut process = Process::start(program, account, &tally.endpoint(), first)?;
+    let asked = tally.take();
+    let mut cold = Invocation { waited: asked.waited, computed: process.computed()?, calls: asked.calls, log_bytes: 0 };
+    let (mut waited, mut computed, mut warm) = (Vec::new(), Vec::new(), Invocation::default());
+    for _ in 0..ANSWERS {
+        let before = process.computed()?;
+        process.answer(then)?;
+        let asked = tally.take();
+        waited.push(asked.waited);
+        computed.push(process.computed()?.saturating_sub(before));
+        warm.calls = asked.calls;
+    }
+    (warm.waited, warm.computed) = (median(&waited), median(&computed));
+    let answer = process.answer.clone();
+    let log = process.end()?.log;
+    let of_first = log.lines().position(|line| line.contains(ends)).unwrap_or_default() + 1;
+    cold.log_bytes = log_bytes(log.lines().take(of_first));
+    warm.log_bytes = log_bytes(log.lines().skip(of_first)) / u64::from(ANSWERS);
+    Ok((Warm { cold, warm }, answer))
+}
+
+/// What CloudWatch Logs bills for these lines.
+fn log_bytes<'a>(lines: impl Iterator<Item = &'a str>) -> u64 {
+    lines.map(|line| line.len() as u64 + BYTES_A_LINE).sum()
 }
 
 /// How much memory the template gives a function, in MB.

@@ -32,6 +32,8 @@ pub(crate) struct Process {
     pub(crate) ready: Duration,
     /// From its start until it answered the first.
     pub(crate) first: Duration,
+    /// What it answered last.
+    pub(crate) answer: Value,
 }
 
 /// What is known of a process at its end.
@@ -80,7 +82,7 @@ impl Process {
             })
         });
         let (ready, first) = (Duration::ZERO, Duration::ZERO);
-        let mut process = Self { name: program.name, child, api, log, ready, first };
+        let mut process = Self { name: program.name, child, api, log, ready, first, answer: Value::Null };
         process.ready = process.await_ready()?.duration_since(started);
         process.first = process.await_answer()?.duration_since(started);
         process.await_ready()?;
@@ -126,13 +128,16 @@ impl Process {
         match self.api.next()? {
             (at, Happening::Ready) => Ok(at),
             (_, Happening::Failed(error)) => Err(Fault::of(self.name, error)),
-            (_, Happening::Answered) => Err(Fault::of(self.name, "it answered without having been asked")),
+            (_, Happening::Answered(_)) => Err(Fault::of(self.name, "it answered without having been asked")),
         }
     }
 
-    fn await_answer(&self) -> Result<Instant, Fault> {
+    fn await_answer(&mut self) -> Result<Instant, Fault> {
         match self.api.next()? {
-            (at, Happening::Answered) => Ok(at),
+            (at, Happening::Answered(answer)) => {
+                self.answer = serde_json::from_str(&answer).map_err(|error| Fault::of(self.name, error))?;
+                Ok(at)
+            }
             (_, Happening::Failed(error)) => Err(Fault::of(self.name, error)),
             (_, Happening::Ready) => Err(Fault::of(self.name, "it asked for more before it had answered")),
         }

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use stage::running::{binaries, python};
+use stage::running::{REGION, binaries, python};
 use stage::template::repository;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -38,16 +38,16 @@ impl Programs {
         Program { name, command: self.binaries.join(name), arguments: Vec::new(), environment }
     }
 
-    /// The feed of the hub.
-    pub(crate) fn feed(&self) -> Program {
-        let environment = [("CONSOLE_TABLE", "sandbox-guardrails-console"), ("SILENCE_AFTER_MINUTES", "15")];
+    /// One of our binaries, as a function of the hub.
+    pub(crate) fn of_the_hub(&self, name: &'static str) -> Program {
+        let environment = [
+            ("CONSOLE_TABLE", "sandbox-guardrails-console"),
+            ("SILENCE_AFTER_MINUTES", "15"),
+            ("PARTITION", "aws"),
+            ("GUARDRAIL_BUS", "sandbox-guardrails"),
+        ];
         let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Program {
-            name: "console-feed",
-            command: self.binaries.join("console-feed"),
-            arguments: Vec::new(),
-            environment,
-        }
+        Program { name, command: self.binaries.join(name), arguments: Vec::new(), environment }
     }
 
     /// The function without any SDK.
@@ -93,6 +93,8 @@ impl Programs {
 /// What the template tells a function of a sandbox.
 fn of_a_sandbox(function: &str, account: &str) -> Vec<(String, String)> {
     let interval = if function == "athena-watch" { "60" } else { "300" };
+    let machine = |name: &str| format!("arn:aws:states:{REGION}:{account}:stateMachine:sandbox-guardrails-{name}");
+    let reconcile = format!("arn:aws:lambda:{REGION}:{account}:function:sandbox-guardrails-availability-reconcile");
     let environment = [
         ("SANDBOX_ACCOUNT", account),
         ("SANDBOX_ALIAS", "bench"),
@@ -100,6 +102,12 @@ fn of_a_sandbox(function: &str, account: &str) -> Vec<(String, String)> {
         ("LEDGER_TABLE", "sandbox-guardrails-ledger"),
         ("SWEEP_INTERVAL", interval),
         ("VIGIL", "on"),
+        ("HUB_ACCOUNT", "999999999998"),
+        ("STOP_WORKFLOW", &machine("stop")),
+        ("START_WORKFLOW", &machine("start")),
+        ("SCHEDULE_GROUP", "sandbox-guardrails"),
+        ("SCHEDULE_ROLE", &format!("arn:aws:iam::{account}:role/sandbox-guardrails/sweep")),
+        ("RECONCILE_FUNCTION", &reconcile),
     ];
     environment.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
 }

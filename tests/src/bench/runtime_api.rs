@@ -26,8 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(180);
 pub(crate) enum Happening {
     /// It asked for an invocation.
     Ready,
-    /// It answered one.
-    Answered,
+    /// It answered one, with this.
+    Answered(String),
     /// It reported an error, of an invocation or of its start.
     Failed(String),
 }
@@ -96,8 +96,9 @@ fn deadline() -> i64 {
     deadline.as_millisecond()
 }
 
-async fn answered(State(shared): State<Shared>, _answer: Bytes) -> StatusCode {
-    let _ = shared.happened.send((Instant::now(), Happening::Answered));
+async fn answered(State(shared): State<Shared>, answer: Bytes) -> StatusCode {
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let _ = shared.happened.send((Instant::now(), Happening::Answered(answer)));
     StatusCode::ACCEPTED
 }
 

@@ -23,9 +23,9 @@ const ACCOUNT: &str = "200000000001";
 const WARM: u32 = 10;
 
 /// Every other function beside the watch of Athena, with the event that it is started with. A watch sweeps a sandbox in
-/// which nothing of its service runs; an enforce and the feed are given an event that they ignore without a call, so
-/// that their start is all that is measured.
-const OTHERS: [(&str, &str); 8] = [
+/// which nothing of its service runs, and reconcile one that has no window; all others are given an event that they
+/// ignore or refuse, with one call at most, so that their start is all that is measured.
+const OTHERS: [(&str, &str); 12] = [
     ("athena-enforce", "other-account"),
     ("emr-watch", "sweep"),
     ("emr-enforce", "other-account"),
@@ -33,7 +33,11 @@ const OTHERS: [(&str, &str); 8] = [
     ("sagemaker-enforce", "other-account"),
     ("glue-watch", "sweep"),
     ("glue-enforce", "other-account"),
+    ("availability-reconcile", "sweep"),
+    ("availability-step", "verify"),
+    ("availability-update", "validate"),
     ("console-feed", "malformed-finding"),
+    ("console-command", "faults"),
 ];
 
 /// What a package may weigh, zipped; that of the watch of Athena less, because it starts most often.
@@ -92,7 +96,8 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
     let [mut of_floor, mut of_watch, mut of_twin]: [Samples; 3] = Default::default();
     let mut others = Vec::new();
     for (name, event) in OTHERS {
-        let program = if name == "console-feed" { programs.feed() } else { programs.ours(name, ACCOUNT) };
+        let program =
+            if name.starts_with("console-") { programs.of_the_hub(name) } else { programs.ours(name, ACCOUNT) };
         let warm = if event == "sweep" { WARM } else { 0 };
         others.push((program, sample_event(name, event)?, warm, Samples::default()));
     }
@@ -193,8 +198,8 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
             "both make the same calls, and the stage, a Python program on the same processors, needs as long for each; \
              processor time is the part of an answer that is not waiting for it"
                 .to_owned(),
-            "the other watches sweep a sandbox in which nothing of their service runs; the enforces and console-feed are only \
-             started: the first event is one that they ignore without a call"
+            "the other watches sweep a sandbox in which nothing of their service runs, and reconcile one without a window; \
+             the others are only started: the first event is one that they ignore or refuse, with one call at most"
                 .to_owned(),
             "packages are deflated zips; the twin's holds boto3, as AWS recommends, and not awslambdaric, which Lambda \
              brings; its libraries are run with their compiled files, which favours it"
@@ -244,6 +249,12 @@ pub(crate) fn alone(stage: &Stage, account: &str, options: &SandboxOptions) -> R
 /// these is between 75 % and 95 % of its limit.
 pub(crate) fn prepare(stage: &Stage, account: &str, options: &SandboxOptions) -> Result<Sandbox, Fault> {
     let sandbox = alone(stage, account, options)?;
+    ask(&sandbox);
+    Ok(sandbox)
+}
+
+/// Brings these queries about.
+pub(crate) fn ask(sandbox: &Sandbox) {
     let minutes = |minutes: u32| Duration::from_secs(60) * minutes;
     for (workgroup, ended, active, at_notice) in [("etl", 100, 19, 1), ("adhoc", 60, 15, 0), ("reports", 40, 5, 0)] {
         sandbox.athena.seed_history(workgroup, ended, minutes(3), minutes(2));
@@ -252,7 +263,6 @@ pub(crate) fn prepare(stage: &Stage, account: &str, options: &SandboxOptions) ->
             sandbox.athena.start(QuerySpec { workgroup: workgroup.to_owned(), age, ..QuerySpec::default() });
         }
     }
-    Ok(sandbox)
 }
 
 /// Takes everything out of the ledger, so that the next process has the same to report as the one before.

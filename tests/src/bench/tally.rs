@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::Fault;
@@ -81,11 +81,24 @@ impl Asked {
     }
 }
 
-async fn forward(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or("unknown");
-    locked(&shared.asked).begin(target.rsplit('.').next().unwrap_or(target));
+/// The operation of a call in any of AWS's protocols: JSON names it in a header, Query in the form; for REST the method
+/// and the first part of the path stand for it.
+fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> String {
+    if let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+        return target.rsplit('.').next().unwrap_or(target).to_owned();
+    }
+    let form = std::str::from_utf8(body).unwrap_or_default();
+    match form.split('&').find_map(|field| field.strip_prefix("Action=")) {
+        Some(action) => action.to_owned(),
+        None => format!("{method} {}", uri.path().split('/').nth(1).unwrap_or_default()),
+    }
+}
+
+async fn forward(State(shared): State<Shared>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    locked(&shared.asked).begin(&operation(&method, &uri, &headers, &body));
     tokio::time::sleep(shared.latency).await;
-    let mut request = shared.http.post(&shared.endpoint).body(body);
+    let place = uri.path_and_query().map_or("/", |place| place.as_str());
+    let mut request = shared.http.request(method, format!("{}{place}", shared.endpoint)).body(body);
     for name in ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-amz-target"] {
         if let Some(value) = headers.get(name) {
             request = request.header(name, value);
@@ -94,13 +107,41 @@ async fn forward(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
     let answer = async {
         let answer = request.send().await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        Ok::<_, reqwest::Error>((status, headers.get("content-type").cloned(), answer.bytes().await?))
+        // The last names the error where the body does not.
+        let told = ["content-type", "x-amzn-errortype"].map(|name| Some((name, headers.get(name)?.clone())));
+        Ok::<_, reqwest::Error>((status, told, answer.bytes().await?))
     };
     let answer = answer.await;
     locked(&shared.asked).end();
     match answer {
-        Ok((status, Some(kind), body)) => (status, [("content-type", kind)], body).into_response(),
-        Ok((status, None, body)) => (status, body).into_response(),
+        Ok((status, told, body)) => {
+            let mut response = (status, body).into_response();
+            response
+                .headers_mut()
+                .extend(told.into_iter().flatten().map(|(name, value)| (HeaderName::from_static(name), value)));
+            response
+        }
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn operations_are_named_in_every_protocol() {
+        let check = |uri: &str, target: Option<&'static str>, body: &str, expected: &str| {
+            let headers =
+                target.map(|target| (HeaderName::from_static("x-amz-target"), HeaderValue::from_static(target)));
+            let uri = uri.parse().unwrap();
+            let found = operation(&Method::GET, &uri, &headers.into_iter().collect(), body.as_bytes());
+            assert_eq!(found, expected);
+        };
+        check("/", Some("DynamoDB_20120810.GetItem"), "{}", "GetItem");
+        check("/", None, "Action=ListRoles&Version=2010-05-08", "ListRoles");
+        check("/schedules/availability-opens?groupName=g", None, "", "GET schedules");
     }
 }

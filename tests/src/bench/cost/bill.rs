@@ -1,4 +1,4 @@
-//! What is billed for one service in a month: measured durations, calls and log lines times what the month holds.
+//! What is billed in a month: measured durations, calls and log lines times what the month holds.
 
 use std::time::Duration;
 
@@ -41,11 +41,12 @@ impl Invocation {
     }
 
     /// As Lambda bills it: whole milliseconds, rounded up.
-    fn milliseconds(&self, memory: u64) -> u64 {
+    pub(super) fn milliseconds(&self, memory: u64) -> u64 {
         micros(self.takes(memory)).div_ceil(1_000)
     }
 
-    fn calls(&self, operation: &str) -> u64 {
+    /// How often it calls an operation.
+    pub(super) fn calls(&self, operation: &str) -> u64 {
         self.calls.get(operation).copied().unwrap_or_default()
     }
 
@@ -73,29 +74,103 @@ pub(super) struct Measured {
     pub(super) finding_bytes: u64,
 }
 
-/// What is billed.
+/// What is billed, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Invocations,
+    Sweeps,
+    ColdSweeps,
+    Signals,
+    Vigils,
+    Stops,
+    Steps,
+    Turning,
+    Transitions,
+    Writes,
+    Reads,
+    Events,
+    EventsToHub,
+    Schedules,
+    Logs,
+}
+
+impl Item {
+    pub(super) const ALL: [Self; 15] = [
+        Self::Invocations,
+        Self::Sweeps,
+        Self::ColdSweeps,
+        Self::Signals,
+        Self::Vigils,
+        Self::Stops,
+        Self::Steps,
+        Self::Turning,
+        Self::Transitions,
+        Self::Writes,
+        Self::Reads,
+        Self::Events,
+        Self::EventsToHub,
+        Self::Schedules,
+        Self::Logs,
+    ];
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Invocations => "Lambda, invocations",
+            Self::Sweeps => "Lambda, sweeps",
+            Self::ColdSweeps => "Lambda, sweeps after a cold start",
+            Self::Signals => "Lambda, signals",
+            Self::Vigils => "Lambda, vigils",
+            Self::Stops => "Lambda, stops",
+            Self::Steps => "Lambda, steps of workflows",
+            Self::Turning => "Lambda, looking at what is turning off or on",
+            Self::Transitions => "Step Functions, state transitions",
+            Self::Writes => "DynamoDB, writes",
+            Self::Reads => "DynamoDB, reads",
+            Self::Events => "EventBridge, events put",
+            Self::EventsToHub => "EventBridge, events to the hub",
+            Self::Schedules => "Scheduler, invocations",
+            Self::Logs => "CloudWatch Logs, ingestion",
+        }
+    }
+}
+
+/// A line of a bill.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) what: &'static str,
+    pub(super) item: Item,
     pub(super) cost: Money,
 }
 
-/// The bill of one service for a month, with the price of a GB-second of that name.
-pub(super) fn lines(table: &Table, month: &Month, of: &Measured, gb_second: &str) -> Result<Vec<Line>, Fault> {
+/// The prices that a bill is made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prices<'a> {
+    pub(super) table: &'a Table,
+    /// The name of the price of a GB-second.
+    pub(super) gb_second: &'a str,
+}
+
+impl Prices<'_> {
+    /// So many of what has a price of this name.
+    pub(super) fn counted(self, item: Item, count: u64, name: &str) -> Result<Line, Fault> {
+        let price = self.table.price(name)?;
+        Ok(Line { item, cost: Money(u128::from(count) * price.usd.0 / price.per) })
+    }
+
+    /// So many milliseconds of a function with so many MB.
+    pub(super) fn awake(self, item: Item, milliseconds: u64, memory: u64) -> Result<Line, Fault> {
+        let price = self.table.price(self.gb_second)?;
+        let megabyte_milliseconds = u128::from(milliseconds) * u128::from(memory);
+        Ok(Line { item, cost: Money(megabyte_milliseconds * price.usd.0 / price.per / 1_024 / 1_000) })
+    }
+}
+
+/// The bill of one service for a month.
+pub(super) fn lines(prices: Prices<'_>, month: &Month, of: &Measured) -> Result<Vec<Line>, Fault> {
     let here = month.service(of.service)?;
     let (sweeps, stops) = (here.sweeps, here.at_limit);
     let findings = FINDINGS * here.at_limit;
-    let counted = |what, count: u64, name: &str| {
-        let price = table.price(name)?;
-        Ok::<_, Fault>(Line { what, cost: Money(u128::from(count) * price.usd.0 / price.per) })
-    };
-    let awake = |what, milliseconds: u64, memory: u64| {
-        let price = table.price(gb_second)?;
-        let megabyte_milliseconds = u128::from(milliseconds) * u128::from(memory);
-        Ok::<_, Fault>(Line { what, cost: Money(megabyte_milliseconds * price.usd.0 / price.per / 1_024 / 1_000) })
-    };
-    let watch = |what, times: u64, invocation: &Invocation| {
-        awake(what, times * invocation.milliseconds(of.watch_memory), of.watch_memory)
+    let watch = |item, times: u64, invocation: &Invocation| {
+        prices.awake(item, times * invocation.milliseconds(of.watch_memory), of.watch_memory)
     };
     let warm_sweeps = sweeps.saturating_sub(month.cold_starts);
     let kilobytes = of.finding_bytes.div_ceil(1_024);
@@ -110,18 +185,18 @@ pub(super) fn lines(table: &Table, month: &Month, of: &Measured, gb_second: &str
         + here.signals * of.signal.log_bytes
         + stops * of.stop.log_bytes;
     Ok(vec![
-        counted("Lambda, invocations", sweeps + here.signals + stops, "lambda_request")?,
-        watch("Lambda, sweeps", warm_sweeps, &of.sweep)?,
-        watch("Lambda, sweeps after a cold start", month.cold_starts, &of.cold)?,
-        watch("Lambda, signals", here.signals, &of.signal)?,
-        awake("Lambda, vigils", here.at_limit * here.vigil_seconds * 1_000, of.watch_memory)?,
-        awake("Lambda, stops", stops * of.stop.milliseconds(of.enforce_memory), of.enforce_memory)?,
-        counted("DynamoDB, writes", writes, "dynamodb_write")?,
-        counted("DynamoDB, reads", reads, "dynamodb_read")?,
-        counted("EventBridge, events put", events, "custom_event")?,
-        counted("EventBridge, events to the hub", events, "cross_account_event")?,
-        counted("Scheduler, sweeps", if month.scheduled_by_rules { 0 } else { sweeps }, "schedule_invocation")?,
-        counted("CloudWatch Logs, ingestion", log, "log_byte")?,
+        prices.counted(Item::Invocations, sweeps + here.signals + stops, "lambda_request")?,
+        watch(Item::Sweeps, warm_sweeps, &of.sweep)?,
+        watch(Item::ColdSweeps, month.cold_starts, &of.cold)?,
+        watch(Item::Signals, here.signals, &of.signal)?,
+        prices.awake(Item::Vigils, here.at_limit * here.vigil_seconds * 1_000, of.watch_memory)?,
+        prices.awake(Item::Stops, stops * of.stop.milliseconds(of.enforce_memory), of.enforce_memory)?,
+        prices.counted(Item::Writes, writes, "dynamodb_write")?,
+        prices.counted(Item::Reads, reads, "dynamodb_read")?,
+        prices.counted(Item::Events, events, "custom_event")?,
+        prices.counted(Item::EventsToHub, events, "cross_account_event")?,
+        prices.counted(Item::Schedules, if month.scheduled_by_rules { 0 } else { sweeps }, "schedule_invocation")?,
+        prices.counted(Item::Logs, log, "log_byte")?,
     ])
 }
 
@@ -135,7 +210,8 @@ mod tests {
         for service in ["athena", "emr", "sagemaker", "glue"] {
             let measured = Measured { service, watch_memory: 128, enforce_memory: 128, ..Measured::default() };
             for gb_second in ["lambda_gb_second_arm64", "lambda_gb_second_x86_64"] {
-                assert_eq!(lines(&table, &table.month, &measured, gb_second).unwrap().len(), 12, "{service}");
+                let prices = Prices { table: &table, gb_second };
+                assert_eq!(lines(prices, &table.month, &measured).unwrap().len(), 12, "{service}");
             }
         }
         assert_eq!(table.month.services.len(), 4);

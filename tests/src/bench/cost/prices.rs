@@ -49,6 +49,8 @@ pub(super) struct Month {
     pub(super) scheduled_by_rules: bool,
     /// What is done for each service, by its name.
     pub(super) services: BTreeMap<String, Service>,
+    /// What is done to open and close it.
+    pub(super) availability: Availability,
 }
 
 /// What is done for one service in a month.
@@ -61,6 +63,28 @@ pub(super) struct Service {
     pub(super) at_limit: u64,
     /// How long runs are awake for each of those.
     pub(super) vigil_seconds: u64,
+}
+
+/// What is done in a month to open and close a sandbox.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Availability {
+    /// How often what should be is compared with what is, and how often of these while it is open.
+    pub(super) sweeps: u64,
+    pub(super) sweeps_open: u64,
+    /// Of so many sweeps one has to start a process.
+    pub(super) one_cold_in: u64,
+    /// On how many days it opens and closes.
+    pub(super) days: u64,
+    /// How often it is woken on such a day, by the moments that its window names and those of the warnings.
+    pub(super) wakes_a_day: u64,
+    pub(super) warnings_a_day: u64,
+    /// Seconds that each of what takes long takes to turn off, and to turn on.
+    pub(super) closing_takes: Vec<u64>,
+    pub(super) opening_takes: Vec<u64>,
+    /// How long a step stays awake for what is turning, and how long the workflow then waits until it calls again.
+    pub(super) awake_seconds: u64,
+    pub(super) pause_seconds: u64,
 }
 
 impl Table {
