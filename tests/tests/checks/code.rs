@@ -5,6 +5,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use availability::schedules::Wake;
+use availability::settings::{HubSettings, ScheduleSettings, WorkflowSettings};
+use console::command::CommandSettings;
 use console::feed::FeedSettings;
 use lambda::settings::{Environment, SandboxSettings, WatchSettings};
 
@@ -33,23 +36,42 @@ pub(crate) fn functions() -> Vec<Function> {
         watch(glue::watch::FUNCTION, glue::watch::ACTIONS),
         enforce(glue::enforce::FUNCTION, glue::enforce::ACTIONS),
     ];
-    functions.push(Function {
-        name: console::feed::FUNCTION,
-        template: Template::hub(),
-        settings: vec![feed_settings()],
-        actions: console::feed::ACTIONS,
-    });
+    functions.extend([
+        of_sandbox(availability::step::FUNCTION, availability::step::ACTIONS, [hub_settings()]),
+        of_sandbox(availability::update::FUNCTION, availability::update::ACTIONS, [schedule_settings()]),
+        of_sandbox(
+            availability::reconcile::FUNCTION,
+            availability::reconcile::ACTIONS,
+            [hub_settings(), workflow_settings(), schedule_settings()],
+        ),
+    ]);
+    functions.extend([
+        of_hub(console::feed::FUNCTION, console::feed::ACTIONS, feed_settings()),
+        of_hub(console::command::FUNCTION, console::command::ACTIONS, command_settings()),
+    ]);
     functions
 }
+
+/// What the schedules that are made at run time are for.
+pub(crate) const WAKES: [Wake; 3] = [Wake::Opens, Wake::Closes, Wake::Warns];
 
 type Actions = &'static [&'static [&'static str]];
 
 fn watch(name: &'static str, actions: Actions) -> Function {
-    Function { name, template: Template::sandbox(), settings: vec![sandbox_settings(), watch_settings()], actions }
+    of_sandbox(name, actions, [watch_settings()])
 }
 
 fn enforce(name: &'static str, actions: Actions) -> Function {
-    Function { name, template: Template::sandbox(), settings: vec![sandbox_settings()], actions }
+    of_sandbox(name, actions, [])
+}
+
+fn of_sandbox<const N: usize>(name: &'static str, actions: Actions, settings: [Settings; N]) -> Function {
+    let settings = std::iter::once(sandbox_settings()).chain(settings).collect();
+    Function { name, template: Template::sandbox(), settings, actions }
+}
+
+fn of_hub(name: &'static str, actions: Actions, settings: Settings) -> Function {
+    Function { name, template: Template::hub(), settings: vec![settings], actions }
 }
 
 impl Function {
@@ -109,11 +131,43 @@ fn watch_settings() -> Settings {
     }
 }
 
+fn hub_settings() -> Settings {
+    Settings {
+        name: "HubSettings",
+        keys: HubSettings::KEYS,
+        read: |environment| HubSettings::read(environment).is_some(),
+    }
+}
+
+fn workflow_settings() -> Settings {
+    Settings {
+        name: "WorkflowSettings",
+        keys: WorkflowSettings::KEYS,
+        read: |environment| WorkflowSettings::read(environment).is_some(),
+    }
+}
+
+fn schedule_settings() -> Settings {
+    Settings {
+        name: "ScheduleSettings",
+        keys: ScheduleSettings::KEYS,
+        read: |environment| ScheduleSettings::read(environment).is_some(),
+    }
+}
+
 fn feed_settings() -> Settings {
     Settings {
         name: "FeedSettings",
         keys: FeedSettings::KEYS,
         read: |environment| FeedSettings::read(environment).is_some(),
+    }
+}
+
+fn command_settings() -> Settings {
+    Settings {
+        name: "CommandSettings",
+        keys: CommandSettings::KEYS,
+        read: |environment| CommandSettings::read(environment).is_some(),
     }
 }
 
@@ -134,7 +188,10 @@ fn the_list_of_functions_is_that_of_the_binaries() {
 
 #[test]
 fn settings_declare_the_keys_that_they_read() {
-    let faults = [sandbox_settings(), watch_settings(), feed_settings()].into_iter().flat_map(|settings| {
+    let mut settings: Vec<Settings> = functions().into_iter().flat_map(|function| function.settings).collect();
+    settings.sort_by_key(|settings| settings.name);
+    settings.dedup_by_key(|settings| settings.name);
+    let faults = settings.into_iter().flat_map(|settings| {
         let seen = Rc::new(RefCell::new(Vec::new()));
         let record = Rc::clone(&seen);
         let lookup = move |key: &str| {

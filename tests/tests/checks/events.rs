@@ -4,9 +4,10 @@ use guardrail::catalogue::{self, ActionKind};
 use guardrail::event::SOURCE;
 use serde_json::{Value, json};
 
-use crate::code::{Function, functions};
+use crate::code::{Function, WAKES, functions};
 use crate::pattern::{in_account, matches};
 use crate::template::{Template, reference};
+use crate::workflows::{Workflow, sends, workflows};
 use crate::{agree, differences, tree};
 
 /// How a sample reaches its function.
@@ -16,6 +17,14 @@ enum Way {
     Rule,
     /// The schedule of this name sends it.
     Schedule(&'static str),
+    /// A schedule that the functions make at run time sends it.
+    Wake,
+    /// A step of this workflow sends it.
+    Workflow(&'static str),
+    /// A rule starts this workflow with it, whose steps call the function.
+    Starts(&'static str),
+    /// People, the page and other functions invoke the function with it.
+    Invoked,
     /// No rule delivers it; the function must know what to do all the same.
     None,
 }
@@ -85,18 +94,65 @@ const SAMPLES: &[(&str, &str, Way)] = &[
     ("glue-enforce", "other-account", Way::None),
     ("glue-enforce", "run-breach", Way::Rule),
     ("glue-enforce", "unknown-guardrail", Way::Rule),
+    ("availability-step", "access", Way::Workflow("stop")),
+    ("availability-step", "access-start", Way::Workflow("start")),
+    ("availability-step", "begin", Way::Workflow("stop")),
+    ("availability-step", "begin-by-hand", Way::Workflow("stop")),
+    ("availability-step", "begin-start", Way::Workflow("start")),
+    ("availability-step", "end", Way::Workflow("stop")),
+    ("availability-step", "end-failed", Way::Workflow("start")),
+    ("availability-step", "fail", Way::Workflow("stop")),
+    ("availability-step", "fail-start", Way::Workflow("start")),
+    ("availability-step", "malformed", Way::None),
+    ("availability-step", "part", Way::Workflow("stop")),
+    ("availability-step", "part-start", Way::Workflow("start")),
+    ("availability-step", "verify", Way::Workflow("stop")),
+    ("availability-step", "verify-start", Way::Workflow("start")),
+    ("availability-update", "fail", Way::Workflow("update")),
+    ("availability-update", "report", Way::Workflow("update")),
+    ("availability-update", "requested", Way::Starts("update")),
+    ("availability-update", "schedules", Way::Workflow("update")),
+    ("availability-update", "store", Way::Workflow("update")),
+    ("availability-update", "two-faults", Way::Workflow("update")),
+    ("availability-update", "validate", Way::Workflow("update")),
+    ("availability-update", "window", Way::None),
+    ("availability-update", "window-taken-away", Way::Workflow("update")),
+    ("availability-reconcile", "calendar-closed", Way::Rule),
+    ("availability-reconcile", "closes", Way::Wake),
+    ("availability-reconcile", "forged-release", Way::None),
+    ("availability-reconcile", "lock-released", Way::Rule),
+    ("availability-reconcile", "lock-requested", Way::Rule),
+    ("availability-reconcile", "malformed-lock", Way::Rule),
+    ("availability-reconcile", "opens", Way::Wake),
+    ("availability-reconcile", "sweep", Way::Schedule("availability-reconcile-sweep")),
+    ("availability-reconcile", "warns", Way::Wake),
+    ("availability-reconcile", "window-updated", Way::Workflow("update")),
+    ("console-command", "again", Way::Invoked),
+    ("console-command", "availability-update", Way::Invoked),
+    ("console-command", "faults", Way::Invoked),
+    ("console-command", "lock", Way::Invoked),
+    ("console-command", "release", Way::Invoked),
+    ("console-command", "window-removed", Way::Invoked),
     ("console-feed", "action", Way::Rule),
+    ("console-feed", "availability-change", Way::Rule),
+    ("console-feed", "closing-soon", Way::Rule),
     ("console-feed", "configuration-rejected", Way::Rule),
     ("console-feed", "finding", Way::Rule),
     ("console-feed", "forged-account", Way::Rule),
     ("console-feed", "function-failed", Way::Rule),
     ("console-feed", "health-check", Way::Schedule("console-feed-health-check")),
     ("console-feed", "heartbeat", Way::Rule),
+    ("console-feed", "lock-released", Way::Rule),
     ("console-feed", "malformed-finding", Way::Rule),
+    ("console-feed", "part-closed", Way::Rule),
+    ("console-feed", "sandbox-locked", Way::Rule),
+    ("console-feed", "window-rejected", Way::Rule),
+    ("console-feed", "window-updated", Way::Rule),
 ];
 
 /// What a sandbox says, as the hub's feed gets it: the samples that show each detail type once.
-pub(crate) const REPORTED: &[&str] = &["action", "configuration-rejected", "finding", "function-failed", "heartbeat"];
+pub(crate) const REPORTED: &[&str] =
+    &["action", "availability-change", "configuration-rejected", "finding", "function-failed", "heartbeat"];
 
 /// The accounts of the samples.
 const SANDBOX: &str = "111111111111";
@@ -110,7 +166,15 @@ fn account_of(function: &Function) -> &'static str {
 fn patterns(function: &Function) -> Vec<Value> {
     let id = function.logical_id();
     let rules = function.template.rules().into_iter().filter(|rule| rule.function == Some(&id));
-    rules.map(|rule| in_account(&rule.properties["Pattern"], account_of(function))).collect()
+    rules.map(|rule| in_account(&rule.properties["Pattern"], account_of(function), HUB)).collect()
+}
+
+/// The patterns of the rules that start a workflow of a sandbox.
+fn starts(workflow: &Workflow) -> Vec<Value> {
+    let sandbox = Template::sandbox();
+    let rules = sandbox.rules();
+    let rules = rules.iter().filter(|rule| rule.targets.iter().any(|target| target["Arn"] == reference(&workflow.id)));
+    rules.map(|rule| in_account(&rule.properties["EventPattern"], SANDBOX, HUB)).collect()
 }
 
 #[test]
@@ -132,7 +196,7 @@ fn each_sample_reaches_its_function_as_it_should() {
             let delivered = patterns.iter().filter(|pattern| matches(pattern, &event).unwrap()).count();
             let by = match way {
                 Way::Rule => 1,
-                Way::Schedule(_) | Way::None => 0,
+                _ => 0,
             };
             if delivered != by {
                 faults.push(format!("{place} matches {delivered} rules of `{}`, expected {by}", function.logical_id()));
@@ -161,6 +225,37 @@ fn each_sample_reaches_its_function_as_it_should() {
             }
         }
     }
+    agree(faults);
+}
+
+#[test]
+fn each_sample_of_a_workflow_is_what_it_sends_or_what_starts_it() {
+    let (functions, workflows) = (functions(), workflows());
+    let find = |name: &str| workflows.iter().find(|workflow| workflow.name == name).unwrap();
+    let faults = SAMPLES.iter().filter_map(|(of, name, way)| {
+        let place = format!("events/{of}/{name}.json");
+        let event = tree::json(&place);
+        match way {
+            Way::Workflow(workflow) => {
+                let workflow = find(workflow);
+                let mut tasks = workflow.tasks().into_iter();
+                let sent = tasks.any(|task| {
+                    workflow.called(task, &functions).is_some_and(|function| function.name == *of)
+                        && sends(task, &event)
+                });
+                (!sent).then(|| format!("{place} is nothing that a step of `{}` sends", workflow.name))
+            }
+            Way::Starts(workflow) => {
+                let started = starts(find(workflow)).iter().filter(|pattern| matches(pattern, &event).unwrap()).count();
+                (started != 1).then(|| format!("{place} matches {started} rules that start `{workflow}`, expected 1"))
+            }
+            Way::Wake => {
+                let wakes = WAKES.into_iter().any(|wake| event == json!({ "reconcile": wake.name() }));
+                (!wakes).then(|| format!("{place} is nothing that a schedule of functions/availability sends"))
+            }
+            Way::Rule | Way::Schedule(_) | Way::Invoked | Way::None => None,
+        }
+    });
     agree(faults);
 }
 
@@ -201,7 +296,7 @@ fn each_breach_wakes_the_enforce_of_its_service_if_it_is_to_be_acted_on() {
 #[test]
 fn everything_that_a_sandbox_says_reaches_the_hub() {
     let sandbox = Template::sandbox();
-    let forward = in_account(sandbox.at("/Resources/ForwardToHub/Properties/EventPattern"), SANDBOX);
+    let forward = in_account(sandbox.at("/Resources/ForwardToHub/Properties/EventPattern"), SANDBOX, HUB);
     let feed = functions().into_iter().find(|function| function.name == console::feed::FUNCTION).unwrap();
     let report = patterns(&feed);
     let mut taken = Vec::new();
@@ -226,25 +321,42 @@ fn everything_that_a_sandbox_says_reaches_the_hub() {
     agree(faults);
 }
 
+/// Who obeys which of the hub's commands: a function, or the workflow of this name.
+const OBEYED: &[(&str, &str)] = &[
+    ("Availability Update Requested", "update"),
+    ("Sandbox Lock Requested", "availability-reconcile"),
+    ("Sandbox Lock Released", "availability-reconcile"),
+];
+
 #[test]
-fn what_the_hub_commands_is_neither_sent_back_nor_taken_for_a_report() {
+fn what_the_hub_commands_is_obeyed_once_and_from_nobody_else_and_is_not_sent_back() {
     let sandbox = Template::sandbox();
-    let forward = in_account(sandbox.at("/Resources/ForwardToHub/Properties/EventPattern"), SANDBOX);
+    let forward = in_account(sandbox.at("/Resources/ForwardToHub/Properties/EventPattern"), SANDBOX, HUB);
     let commands = sandbox.at("/Resources/GuardrailBusTakesCommandsFromHub/Properties/Statement/Condition");
     let commands = commands["StringEquals"]["events:detail-type"].as_array().unwrap();
-    let patterns: Vec<(&str, Value)> = functions()
-        .iter()
-        .flat_map(|function| patterns(function).into_iter().map(|pattern| (function.name, pattern)))
-        .collect();
-    let faults = commands.iter().flat_map(|command| {
-        let event = json!({"source": SOURCE, "detail-type": command, "account": HUB, "detail": {}});
-        let taken = patterns.iter().filter(|(_, pattern)| matches(pattern, &event).unwrap());
-        let mut faults: Vec<String> =
-            taken.map(|(function, _)| format!("`{function}` takes {command}, and does nothing with it")).collect();
-        if matches(&forward, &event).unwrap() {
+    let functions = functions();
+    let mut patterns: Vec<(String, Vec<Value>)> =
+        functions.iter().map(|function| (function.name.to_owned(), patterns(function))).collect();
+    patterns.extend(workflows().iter().map(|workflow| (workflow.name.clone(), starts(workflow))));
+    let mut faults = Vec::new();
+    for command in commands {
+        let from = |account: &str| json!({"source": SOURCE, "detail-type": command, "account": account, "detail": {}});
+        let who = |event: &Value| -> Vec<&str> {
+            let takes = |patterns: &Vec<Value>| patterns.iter().any(|pattern| matches(pattern, event).unwrap());
+            patterns.iter().filter(|(_, patterns)| takes(patterns)).map(|(name, _)| name.as_str()).collect()
+        };
+        let obey: Vec<&str> = OBEYED.iter().filter(|(known, _)| command == known).map(|(_, by)| *by).collect();
+        if who(&from(HUB)) != obey {
+            faults.push(format!("{command} is taken by {:?}, expected {obey:?}", who(&from(HUB))));
+        }
+        for event in [from(SANDBOX), from("222222222222")] {
+            if !who(&event).is_empty() {
+                faults.push(format!("{command} of account {} is obeyed by {:?}", event["account"], who(&event)));
+            }
+        }
+        if matches(&forward, &from(HUB)).unwrap() {
             faults.push(format!("`ForwardToHub` sends the hub's own {command} back to it"));
         }
-        faults
-    });
-    agree(faults.collect::<Vec<_>>());
+    }
+    agree(faults);
 }

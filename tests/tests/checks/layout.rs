@@ -6,19 +6,22 @@ use serde::Deserialize;
 use crate::tree::{Dependency, Package};
 use crate::{agree, differences, tree};
 
-/// Which folders a package may use packages of the workspace from, by the folder that it lies under.
+/// Which folders a package may use packages of the workspace from, by the folder that it lies under; the first counts.
 ///
 /// Never one room from another: what two of them need belongs into `shared/`. Never anything from `tests/`.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("functions/availability", &["shared/lambda", "shared/window", "shared/guardrail"]),
+    ("functions/console", &["shared/lambda", "shared/window", "shared/guardrail"]),
     ("functions", &["shared/lambda", "shared/guardrail"]),
     ("shared/guardrail", &[]),
     ("shared/lambda", &["shared/guardrail"]),
-    ("shared/cli", &["shared/guardrail"]),
+    ("shared/window", &[]),
+    ("shared/cli", &["shared/guardrail", "shared/window"]),
     ("tests", &["functions", "shared", "tests"]),
 ];
 
 /// Packages of the domain: no AWS, no Lambda, no async runtime, whichever way they would come in.
-const PURE: &[&str] = &["guardrail"];
+const PURE: &[&str] = &["guardrail", "window"];
 const IMPURE: &[&str] = &["aws-", "aws_", "lambda_", "tokio", "hyper", "reqwest"];
 
 /// What lies at the root of the repository. What tools of one's own leave there belongs into `.git/info/exclude`.

@@ -23,6 +23,7 @@ mod schemas;
 mod template;
 mod tools;
 mod tree;
+mod workflows;
 
 use std::collections::BTreeSet;
 

@@ -81,6 +81,15 @@ fn a_sweep_is_a_rate_or_a_cron() {
 }
 
 #[test]
+fn the_users_roles_are_under_a_path() {
+    check(
+        "UserRolePath",
+        &["/", "/sandbox-users/", "/people/data.science/"],
+        &["", "sandbox-users", "/sandbox-users", "sandbox-users/", "//", "/*/", "/a b/"],
+    );
+}
+
+#[test]
 fn the_hub_is_named_by_the_arn_of_its_bus() {
     check(
         "HubBusArn",

@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::template::{hub_account, reference};
+
 /// Whether an event matches a pattern.
 pub(crate) fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
     let Value::Object(pattern) = pattern else { return Err(format!("a pattern is an object, not {pattern}")) };
@@ -62,14 +64,13 @@ fn unknown(operator: impl std::fmt::Display) -> String {
     format!("`{operator}` is an operator that tests/tests/checks/pattern.rs does not know")
 }
 
-/// A pattern with `!Ref AWS::AccountId` put in.
-pub(crate) fn in_account(pattern: &Value, account: &str) -> Value {
+/// A pattern with the account put in for `!Ref AWS::AccountId`, and the hub's for where the template takes it from its bus.
+pub(crate) fn in_account(pattern: &Value, account: &str, hub: &str) -> Value {
     match pattern {
-        Value::Object(map) if map.len() == 1 && map.get("Ref").is_some_and(|id| id == "AWS::AccountId") => {
-            account.into()
-        }
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), in_account(value, account))).collect(),
-        Value::Array(items) => items.iter().map(|item| in_account(item, account)).collect(),
+        id if *id == reference("AWS::AccountId") => account.into(),
+        id if *id == hub_account() => hub.into(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), in_account(value, account, hub))).collect(),
+        Value::Array(items) => items.iter().map(|item| in_account(item, account, hub)).collect(),
         other => other.clone(),
     }
 }

@@ -3,8 +3,8 @@
 use guardrail::config::{EXEMPTIONS, ROOT};
 use serde_json::Value;
 
-use crate::code::functions;
-use crate::template::{Template, arn, id_of_arn, list};
+use crate::code::{WAKES, functions};
+use crate::template::{Template, arn, id_of_arn, list, reference};
 use crate::{agree, differences};
 
 /// What every function needs to write its log.
@@ -12,7 +12,9 @@ const LOGS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
 
 /// What a role holds besides the actions of the code, and why.
 const EXTRAS: &[(&str, &str, &str)] =
-    &[("console-feed", "sqs:SendMessage", "Lambda sends failed invocations to the failure destination with this role")];
+    &[("console-command", "sqs:SendMessage", FAILURES), ("console-feed", "sqs:SendMessage", FAILURES)];
+
+const FAILURES: &str = "Lambda sends failed invocations to the failure destination with this role";
 
 /// The actions that may be allowed on every resource, because their service knows no resource for them.
 ///
@@ -23,6 +25,7 @@ const ON_EVERYTHING: &[&str] = &[
     "elasticmapreduce:ListClusters",
     "glue:ListJobs",
     "glue:ListSessions",
+    "iam:ListRoles",
     "sagemaker:ListApps",
     "sagemaker:ListAutoMLJobs",
     "sagemaker:ListDomains",
@@ -37,6 +40,9 @@ const ON_EVERYTHING: &[&str] = &[
     "sagemaker:ListTransformJobs",
 ];
 
+/// The services in which reconcile may do more than read: it records, tells, sets its own schedules and starts workflows.
+const OF_RECONCILE: &[&str] = &["dynamodb", "events", "logs", "scheduler", "states"];
+
 /// The words that the action of a call begins with when the call changes nothing.
 const READS: &[&str] = &["Get", "List", "BatchGet", "Describe", "Query", "Lookup"];
 
@@ -44,6 +50,16 @@ const READS: &[&str] = &["Get", "List", "BatchGet", "Describe", "Query", "Lookup
 fn statements(role: &Value) -> Vec<&Value> {
     let policies = list(&role["Policies"]).into_iter();
     policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
+}
+
+fn of_parameter(action: &str) -> bool {
+    action.starts_with("ssm:GetParameter")
+}
+
+/// Whether an action changes nothing.
+fn reads(action: &str) -> bool {
+    let call = action.split_once(':').map_or(action, |(_, call)| call);
+    READS.iter().any(|verb| call.starts_with(verb))
 }
 
 fn actions(statement: &Value) -> impl Iterator<Item = &str> {
@@ -73,7 +89,7 @@ fn every_function_may_do_what_its_code_declares_and_nothing_else() {
             ("the function's name", [function.name]),
         ));
 
-        let allowed = statements(role).into_iter().flat_map(actions);
+        let allowed = statements(role).into_iter().filter(|statement| statement["Effect"] == "Allow").flat_map(actions);
         let extras = EXTRAS.iter().filter(|(of, ..)| *of == function.name).map(|(_, action, _)| *action);
         let declared = function.actions().chain(LOGS.iter().copied()).chain(extras);
         let what = format!("the `ACTIONS` of `{}` (and LOGS and EXTRAS in tests/tests/checks/roles.rs)", function.name);
@@ -102,11 +118,12 @@ fn no_role_holds_more_than_can_be_read_off_it() {
                 fault("its path is not `/sandbox-guardrails/`, which the hub and the service control policies go by");
             }
             for statement in statements(role) {
-                if statement["Effect"] != "Allow"
+                let effect = statement["Effect"].as_str().unwrap_or_default();
+                if !["Allow", "Deny"].contains(&effect)
                     || !statement["NotAction"].is_null()
                     || !statement["NotResource"].is_null()
                 {
-                    fault("it has a statement that is not a plain `Allow` of actions on resources");
+                    fault("it has a statement that is not a plain `Allow` or `Deny` of actions on resources");
                 }
                 if actions(statement).next().is_none() {
                     fault("it has a statement without actions");
@@ -141,9 +158,7 @@ fn a_watch_changes_nothing_but_the_ledger_the_bus_and_its_log() {
                 id_of_arn(resource).is_some_and(|resource| written.iter().any(|known| known == resource))
             });
             for action in actions(statement) {
-                let call = action.split_once(':').map_or(action, |(_, call)| call);
-                let reads = READS.iter().any(|verb| call.starts_with(verb));
-                if !reads && !ours {
+                if !reads(action) && !ours {
                     let place = function.template.path();
                     faults.push(format!(
                         "`{id}` in {place} allows `{action}`, which is no read; stopping is for the enforce"
@@ -160,16 +175,16 @@ fn a_watch_changes_nothing_but_the_ledger_the_bus_and_its_log() {
 fn a_function_reads_the_parameters_of_its_own_service_and_the_exemptions() {
     let sandbox = Template::sandbox();
     let mut faults = Vec::new();
-    for (id, function) in sandbox.functions() {
-        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap_or_default();
-        let own = format!("{ROOT}/{}", binary.split('-').next().unwrap_or_default());
+    for function in functions().iter().filter(|function| function.template.path() == sandbox.path()) {
+        let (id, own) = (function.logical_id(), format!("{ROOT}/{}", function.room()));
         // `GetParametersByPath` is authorised against the node itself, `GetParameterHistory` against what is under it.
         let paths = [own.clone(), format!("{own}/*"), EXEMPTIONS.to_owned(), format!("{EXEMPTIONS}/*")];
         let prefix = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter";
-        let expected = paths.map(|path| format!("{prefix}{path}"));
+        let reads = function.actions().any(of_parameter);
+        let expected = paths.map(|path| format!("{prefix}{path}")).into_iter().filter(|_| reads);
 
         let role = sandbox.at(&format!("/Resources/{id}Role/Properties"));
-        let of_parameters = |statement: &&Value| actions(statement).any(|action| action.starts_with("ssm:"));
+        let of_parameters = |statement: &&Value| actions(statement).any(of_parameter);
         let statements = statements(role).into_iter().filter(of_parameters);
         let resources = statements.flat_map(|statement| list(&statement["Resource"]));
         let resources = resources.map(|resource| resource["Fn::Sub"].as_str().unwrap_or("something else"));
@@ -194,6 +209,81 @@ fn the_bus_of_a_sandbox_takes_events_from_each_of_its_functions_and_no_one_else(
         ("`GuardrailBusTakesNothingFromUsers`", spared),
         ("the functions' roles in infra/sandbox.yaml", &roles),
     ));
+}
+
+#[test]
+fn reconcile_turns_nothing_off_or_on_itself() {
+    let reconcile =
+        functions().into_iter().find(|function| function.name == availability::reconcile::FUNCTION).unwrap();
+    let ours = |action: &str| OF_RECONCILE.iter().any(|service| action.split(':').next() == Some(service));
+    let changes = reconcile.actions().filter(|action| !reads(action) && !ours(action) && *action != "iam:PassRole");
+    agree(changes.map(|action| format!("`{}` may call `{action}`; that is for a workflow", reconcile.name)));
+}
+
+#[test]
+fn who_blocks_users_cannot_touch_the_guardrails_or_the_roles_of_services() {
+    let sandbox = Template::sandbox();
+    let mut faults = Vec::new();
+    for (id, role) in sandbox.resources("AWS::IAM::Role") {
+        let of_effect = |effect: &'static str| {
+            let statements = statements(role).into_iter().filter(move |statement| statement["Effect"] == effect);
+            statements.filter(|statement| actions(statement).any(|action| action.starts_with("iam:")))
+        };
+        let changes = of_effect("Allow").flat_map(actions).filter(|action| !reads(action) && *action != "iam:PassRole");
+        let changes: Vec<&str> = changes.collect();
+        if changes.is_empty() {
+            continue;
+        }
+        let place = format!("`{id}` in {}", sandbox.path());
+        let denied = of_effect("Deny").flat_map(actions);
+        faults.extend(differences((&format!("what {place} may change in IAM"), &changes), ("what it denies", denied)));
+        let spared = of_effect("Deny").flat_map(|statement| list(&statement["Resource"]));
+        let spared = spared.map(|resource| resource["Fn::Sub"].as_str().unwrap_or("something else"));
+        let never = ["/sandbox-guardrails/", "/aws-service-role/"];
+        let never = never.map(|path| format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{path}*"));
+        faults.extend(differences((&format!("the roles that {place} may never change"), spared), ("the rule", never)));
+    }
+    agree(faults);
+}
+
+#[test]
+fn functions_set_the_schedules_that_the_code_names_and_no_sweep() {
+    let faults = functions().into_iter().flat_map(|function| {
+        let id = format!("{}Role", function.logical_id());
+        let role = function.template.at(&format!("/Resources/{id}/Properties"));
+        let of_schedules = |statement: &&Value| actions(statement).any(|action| action.starts_with("scheduler:"));
+        let set = statements(role).into_iter().filter(of_schedules).flat_map(|statement| list(&statement["Resource"]));
+        let set = set.map(|resource| resource["Fn::Sub"].as_str().unwrap_or("something else"));
+        let declares = function.actions().any(|action| action.starts_with("scheduler:"));
+        let prefix = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${ScheduleGroup}";
+        let named = WAKES.into_iter().filter(|_| declares).map(|wake| format!("{prefix}/{}", wake.name()));
+        let place = format!("the schedules that `{id}` may set");
+        differences((&place, set), ("`Wake` in functions/availability/src/schedules.rs", named))
+    });
+    agree(faults);
+}
+
+#[test]
+fn a_role_is_lent_to_what_it_is_for_alone() {
+    // A service that assumes roles for whatever its users make would lend ours to them. Lambda's are given by who makes
+    // a function, who needs leave to pass them.
+    let mut faults = Vec::new();
+    for template in Template::all() {
+        for (id, role) in template.resources("AWS::IAM::Role") {
+            for statement in list(&role["AssumeRolePolicyDocument"]["Statement"]) {
+                let condition = &statement["Condition"];
+                let lent = condition["StringEquals"]["aws:SourceAccount"] == reference("AWS::AccountId")
+                    && !condition["ArnEquals"]["aws:SourceArn"].is_null();
+                if statement["Principal"]["Service"] != "lambda.amazonaws.com" && !lent {
+                    faults.push(format!(
+                        "`{id}` in {} is lent to others: set `aws:SourceAccount` and `aws:SourceArn`",
+                        template.path()
+                    ));
+                }
+            }
+        }
+    }
+    agree(faults);
 }
 
 #[test]

@@ -7,11 +7,15 @@ use guardrail::event::{Event, SOURCE};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use stage::generated::{SCHEMAS, page, schemas, services};
+use window::Window;
 
 use crate::{agree, differences, tree};
 
+/// The schemas of what is no event: what stands in a parameter, in a command, and what workflows are started with.
+const NO_EVENTS: &[&str] = &["Exemption", "Window", "Workflow Input"];
+
 /// Whether a sample is meant not to be what its detail type says: its name tells.
-fn is_malformed(path: &str) -> bool {
+pub(crate) fn is_malformed(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with("malformed"))
 }
 
@@ -96,7 +100,7 @@ fn samples_of_our_events_are_what_schema_and_type_say() {
             }
         }
     }
-    let published = validators.keys().filter(|title| *title != "Exemption");
+    let published = validators.keys().filter(|title| !NO_EVENTS.contains(&title.as_str()));
     faults.extend(differences(("the schemas", published), ("the samples under events/", &shown)));
     agree(faults);
 }
@@ -149,4 +153,39 @@ fn the_schema_of_an_exemption_refuses_what_the_parser_refuses_of_its_shape() {
         assert!(Exemption::parse(&exemption.to_string()).is_err(), "the parser on {exemption}");
         assert!(!validators["Exemption"].is_valid(&exemption), "the schema on {exemption}");
     }
+}
+
+#[test]
+fn the_windows_that_are_shown_are_windows_or_have_the_faults_that_they_are_named_for() {
+    let schema = &validators()["Window"];
+    let check = |path: &str, pointer: &str, faults: &[&str]| {
+        let sample = tree::json(path);
+        let window = sample.pointer(pointer).unwrap();
+        let found = Window::from_json(window).err().map(|faults| faults.0).unwrap_or_default();
+        let found: Vec<&str> = found.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(found, faults, "{path}");
+        assert_eq!(schema.is_valid(window), faults.is_empty(), "{path}, by the schema");
+    };
+    let of_command = "/detail/window";
+    let of_step = "/event/detail/window";
+    check("events/availability-update/window.json", "", &[]);
+    check("events/availability-update/requested.json", of_command, &[]);
+    check("events/availability-update/validate.json", of_step, &[]);
+    check("events/availability-update/two-faults.json", of_step, &["time_zone", "open[0].to"]);
+    // The document by itself is what people edit; the command carries the very same.
+    let command = tree::json("events/availability-update/requested.json");
+    assert_eq!(command.pointer(of_command), Some(&tree::json("events/availability-update/window.json")));
+}
+
+#[test]
+fn workflows_are_started_with_what_their_schema_says() {
+    let validators = validators();
+    let check = |path: &str| {
+        let step = tree::json(path);
+        let found = validators["Workflow Input"].validate(&step["input"]);
+        assert!(found.is_ok(), "{path}: {found:?}");
+    };
+    check("events/availability-step/begin.json");
+    check("events/availability-step/begin-start.json");
+    check("events/availability-step/begin-by-hand.json");
 }

@@ -121,6 +121,11 @@ pub(crate) fn arn(id: &str) -> Value {
     json!({ "Fn::GetAtt": [id, "Arn"] })
 }
 
+/// The hub's account id, as the template of a sandbox takes it from the ARN of the hub's bus.
+pub(crate) fn hub_account() -> Value {
+    json!({ "Fn::Select": [4, { "Fn::Split": [":", reference("HubBusArn")] }] })
+}
+
 /// The logical id in `!GetAtt id.Arn`.
 pub(crate) fn id_of_arn(value: &Value) -> Option<&str> {
     let attribute = value["Fn::GetAtt"].as_array()?;
