@@ -11,6 +11,7 @@
     reason = "a test that panics has failed"
 )]
 
+mod availability;
 mod clusters;
 mod configuration;
 mod enforcing;
@@ -32,7 +33,10 @@ use stage::{Hub, Options, Sandbox, SandboxOptions, Stage};
 use workload_simulator::{EventFaults, QuerySpec, QueryView, Settings};
 
 const HUB: &str = "999999999999";
-const SANDBOXES: u32 = 100;
+const SANDBOXES: u32 = 150;
+
+/// How long a second lasts that a workflow waits, in seconds. What functions and services do takes its real time.
+const WAITS: f64 = 0.03;
 
 fn account(number: u32) -> String {
     format!("1{number:011}")
@@ -43,7 +47,8 @@ fn shared() -> &'static (Stage, Hub) {
     SHARED.get_or_init(|| {
         let disorder = EventFaults { copies: 2, reorder_within: Duration::from_millis(200), ..EventFaults::default() };
         let simulator = Settings { event_faults: disorder, ..Settings::default() };
-        let stage = Stage::start(Options { auth: true, simulator, ..Options::default() }).unwrap();
+        let options = Options { auth: true, wait_scale: Some(WAITS), simulator, ..Options::default() };
+        let stage = Stage::start(options).unwrap();
         let sandboxes: Vec<String> = (0..SANDBOXES).map(account).collect();
         let sandboxes: Vec<&str> = sandboxes.iter().map(String::as_str).collect();
         let hub = stage.deploy_hub(HUB, &sandboxes).unwrap();

@@ -1,6 +1,7 @@
 //! Each role holds exactly what its function needs: with one action less, the function fails and says which.
 
 mod athena;
+mod availability;
 mod emr;
 mod glue;
 mod sagemaker;
