@@ -92,6 +92,13 @@ pub struct Standing {
     pub failure: Option<String>,
 }
 
+impl Standing {
+    /// Where a sandbox stands of which this is known: one of which nothing is was never closed.
+    pub fn state_of(standing: Option<&Self>) -> Availability {
+        standing.map_or(Availability::Open, |standing| standing.state)
+    }
+}
+
 /// The window in force, and the command that set it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowInForce {
@@ -124,8 +131,8 @@ pub struct Lock {
 /// The closing that users were warned of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// When it was to come.
-    pub closes_at: Timestamp,
+    /// When it is to come; none once it was called off.
+    pub closes_at: Option<Timestamp>,
     /// How many closings were called off so far: one that comes after all is announced anew.
     #[serde(default)]
     pub called_off: u32,
@@ -178,6 +185,14 @@ const CHANGES: usize = 8;
 pub async fn read<T: DeserializeOwned>(book: &impl Book, page: Page) -> Result<Option<T>, CallError> {
     let read = book.read(page).await?;
     read.map(|read| parse(page, read.content)).transpose()
+}
+
+/// Where the sandbox stands.
+///
+/// # Errors
+/// When that cannot be read.
+pub async fn state(book: &impl Book) -> Result<Availability, CallError> {
+    Ok(Standing::state_of(read(book, Page::Standing).await?.as_ref()))
 }
 
 /// Changes a page; gives what `change` gave beside the new content. `change` sees what stands there and may be called

@@ -8,6 +8,7 @@
 pub mod board;
 pub mod book;
 pub mod calendar;
+mod command;
 pub mod desired;
 #[cfg(test)]
 mod fakes;

@@ -7,12 +7,11 @@
 
 use guardrail::availability::{Availability, SandboxLockReleased, SandboxLockRequested, WorkflowInput};
 use guardrail::closing::{Closing, Manner, Part};
-use guardrail::{ConfigurationRejected, Event, Header, Sandbox};
+use guardrail::{Event, Header, Sandbox};
 use jiff::Timestamp;
 use lambda::bus::{Bus, EventBus};
 use lambda::ledger::{Ledger, LedgerTable};
 use lambda::parameters::{ParameterStore, ParameterStoreClient};
-use lambda::trigger::Envelope;
 use lambda::{CallError, CallErrorKind, Clock, Handler, Invocation, Outbox, Parameters, Problems};
 use serde_json::{Value, json};
 use window::{Calendar, State, Window};
@@ -20,6 +19,7 @@ use window::{Calendar, State, Window};
 use crate::board::Board;
 use crate::book::{self, Book, BookTable, Lock, Locks, Notice, Page, Record, Standing, WindowInForce, Workflow};
 use crate::calendar::{Calendars, ChangeCalendars};
+use crate::command;
 use crate::desired::{Desired, desired, held};
 use crate::part::Phase;
 use crate::parts::jobs::Jobs;
@@ -108,36 +108,21 @@ struct LockCommand {
     lock: Lock,
 }
 
-/// The command in an event; none in any other event, nor in one that is malformed or meant for another sandbox, which
-/// is logged.
+/// The command in an event; none in any other.
 fn command(event: &Value, sandbox: &Sandbox) -> Option<LockCommand> {
-    event.get("detail-type")?;
-    let envelope: Envelope = lambda::trigger::envelope(event)?;
-    if !envelope.detail_type.starts_with("Sandbox Lock") {
-        return None;
-    }
-    let command = match Event::from_detail(&envelope.detail_type, envelope.detail) {
-        Ok(Event::SandboxLockRequested(SandboxLockRequested { header, lock, reason, requested_by })) => LockCommand {
-            name: lock,
-            lock: Lock { held: true, reason, requested_by, occurred_at: header.occurred_at },
-            header,
-        },
-        Ok(Event::SandboxLockReleased(SandboxLockReleased { header, lock, reason, requested_by })) => LockCommand {
-            name: lock,
-            lock: Lock { held: false, reason, requested_by, occurred_at: header.occurred_at },
-            header,
-        },
-        Ok(_) => return None,
-        Err(error) => {
-            tracing::warn!(%error, "lock command is malformed and was ignored");
-            return None;
+    // Most of what wakes reconcile is no event of the bus, or one that it only looks at the sandbox for.
+    event.get("detail-type")?.as_str().filter(|detail_type| detail_type.starts_with("Sandbox Lock"))?;
+    let (header, name, held, reason, requested_by) = match command::read(event, sandbox)? {
+        Event::SandboxLockRequested(SandboxLockRequested { header, lock, reason, requested_by }) => {
+            (header, lock, true, reason, requested_by)
         }
+        Event::SandboxLockReleased(SandboxLockReleased { header, lock, reason, requested_by }) => {
+            (header, lock, false, reason, requested_by)
+        }
+        _ => return None,
     };
-    if command.header.sandbox.account != sandbox.account || command.header.sandbox.region != sandbox.region {
-        tracing::warn!(command.id = command.header.id, "lock command is for another sandbox and was ignored");
-        return None;
-    }
-    Some(command)
+    let lock = Lock { held, reason, requested_by, occurred_at: header.occurred_at };
+    Some(LockCommand { header, name, lock })
 }
 
 impl<S, K, W, H, G, P, L, B, C> Reconcile<S, K, W, H, G, P, L, B, C>
@@ -168,8 +153,7 @@ where
             tracing::warn!(command.id = header.id, "lock command is older than what is known and was ignored");
             return Ok(());
         }
-        let state = book::read::<Standing>(&self.book, Page::Standing).await?;
-        let state = state.map_or(Availability::Open, |standing| standing.state);
+        let state = book::state(&self.book).await?;
         let told = told::lock(&self.sandbox, &name, &lock, &header.id, state);
         self.outbox.tell_once(told, self.clock.now()).await
     }
@@ -213,7 +197,7 @@ where
         if readable.is_some() {
             problems.keep(set_schedules(&self.schedules, window, &plan).await);
         }
-        let state = standing.as_ref().map_or(Availability::Open, |standing| standing.state);
+        let state = Standing::state_of(standing.as_ref());
         let (desired, why) = wanted.map(|wanted| (wanted.state, wanted.why)).unzip();
         tracing::info!(state = state.as_str(), ?desired, started = started.as_deref(), "sandbox was reconciled");
         problems
@@ -223,11 +207,7 @@ where
 
     async fn closing(&mut self, problems: &mut Problems) -> Result<Closing, Problems> {
         let in_force = self.parameters.fresh(self.clock.now()).await?;
-        for (rejected, version) in in_force.rejected {
-            let now = self.clock.now();
-            let event = ConfigurationRejected::new(rejected, version, &self.sandbox, now);
-            problems.keep(self.outbox.tell_once(event, now).await);
-        }
+        problems.keep(self.outbox.tell_rejected(in_force.rejected, &self.sandbox, self.clock.now()).await);
         Ok(in_force.configuration.closing().clone())
     }
 
@@ -258,7 +238,7 @@ where
         closing: &Closing,
         problems: &mut Problems,
     ) -> Result<Option<(Workflow, String)>, Problems> {
-        let state = standing.map_or(Availability::Open, |standing| standing.state);
+        let state = Standing::state_of(standing);
         let (workflow, under_way, there) = match wanted.state {
             State::Closed => (Workflow::Stop, Availability::Closing, Availability::Closed),
             State::Open => (Workflow::Start, Availability::Opening, Availability::Open),
@@ -328,21 +308,22 @@ where
             Some(window) => at.to_zoned(window.time_zone().clone()).strftime("%H:%M (%Z)").to_string(),
             None => at.strftime("%H:%M UTC").to_string(),
         };
-        if let Some(Notice { closes_at, called_off }) = notice.filter(|notice| notice.closes_at > now)
+        if let Some(Notice { closes_at: Some(closes_at), called_off }) = notice
+            && closes_at > now
             && plan.stays_open_past(closes_at)
         {
             let (at, next) = (local(closes_at), plan.closes_at);
             let told = told::closing_called_off(&self.sandbox, closes_at, &at, next, called_off, now);
             self.outbox.tell_once(told, now).await?;
-            let none = Notice { closes_at: Timestamp::UNIX_EPOCH, called_off: called_off.saturating_add(1) };
+            let none = Notice { closes_at: None, called_off: called_off.saturating_add(1) };
             book::change(&self.book, Page::Notice, |_: Option<Notice>| (Some(none.clone()), ())).await?;
         }
         let (Some(warning), Some(closes_at)) = (plan.warning_due, plan.closes_at) else { return Ok(()) };
         // Noted first: a warning that was told and is not known of could not be called off.
         let called_off = book::change(&self.book, Page::Notice, |noted: Option<Notice>| {
             let called_off = noted.as_ref().map_or(0, |noted| noted.called_off);
-            let is_noted = noted.is_some_and(|noted| noted.closes_at == closes_at);
-            ((!is_noted).then_some(Notice { closes_at, called_off }), called_off)
+            let is_noted = noted.is_some_and(|noted| noted.closes_at == Some(closes_at));
+            ((!is_noted).then_some(Notice { closes_at: Some(closes_at), called_off }), called_off)
         });
         let called_off = called_off.await?;
         let told = told::closing_soon(&self.sandbox, closes_at, warning, &local(closes_at), called_off, now);

@@ -36,7 +36,7 @@ use crate::told;
 
 mod orders;
 
-use self::orders::{Order, Wait, plan_off, plan_on};
+use self::orders::{Order, Wait, plan};
 
 /// The name of the function, its binary and its folder of events.
 pub const FUNCTION: &str = "availability-step";
@@ -219,7 +219,7 @@ where
         if workflow == Workflow::Start
             && let Some(locked) = held(&book::read::<Locks>(&self.book, Page::Locks).await?.unwrap_or_default())
         {
-            let state = self.standing().await?.map_or(Availability::Open, |standing| standing.state);
+            let state = book::state(&self.book).await?;
             let told = told::refused(&self.sandbox, execution, &locked, state, now);
             self.outbox.tell_once(told, now).await?;
             return Ok(json!({"outcome": "refused", "turn": 0, "parts": []}));
@@ -262,10 +262,7 @@ where
         loop {
             let items = self.switchboard.look(part, &closing).await?;
             let now = self.clock.now();
-            let plan = match standing.workflow {
-                Workflow::Stop => plan_off(&items, &record, &standing, &closing, part, now),
-                Workflow::Start => plan_on(&items, &record, part),
-            };
+            let plan = plan(&items, &record, &standing, &closing, part, now);
             if record.turned_off != plan.turned_off {
                 record.turned_off.clone_from(&plan.turned_off);
                 self.remember(part, &record).await?;
@@ -385,10 +382,7 @@ where
         let closing = self.closing().await?;
         let record = self.record(part, turn, self.clock.now()).await?;
         let items = self.switchboard.look(part, &closing).await?;
-        let plan = match standing.workflow {
-            Workflow::Stop => plan_off(&items, &record, &standing, &closing, part, self.clock.now()),
-            Workflow::Start => plan_on(&items, &record, part),
-        };
+        let plan = plan(&items, &record, &standing, &closing, part, self.clock.now());
         if plan.orders.is_empty() && plan.waits_for.is_none() {
             return Ok(json!({"outcome": "done", "part": part, "wait": 0}));
         }
@@ -436,13 +430,10 @@ where
         Ok(json!({"outcome": "failed"}))
     }
 
-    async fn standing(&self) -> Result<Option<Standing>, CallError> {
-        book::read(&self.book, Page::Standing).await
-    }
-
     /// Where the sandbox stands, if this turn is the last that was asked for.
     async fn turn(&self, turn: u64) -> Result<Option<Standing>, CallError> {
-        Ok(self.standing().await?.filter(|standing| standing.turn == turn))
+        let standing: Option<Standing> = book::read(&self.book, Page::Standing).await?;
+        Ok(standing.filter(|standing| standing.turn == turn))
     }
 
     async fn closing(&mut self) -> Result<Closing, CallError> {
@@ -460,7 +451,8 @@ where
     }
 
     async fn remember(&self, part: Part, record: &Record) -> Result<(), CallError> {
-        book::change(&self.book, Page::Part(part), |_: Option<Record>| (Some(record.clone()), ())).await
+        let changed = |known: Option<Record>| ((known.as_ref() != Some(record)).then(|| record.clone()), ());
+        book::change(&self.book, Page::Part(part), changed).await
     }
 }
 

@@ -4,20 +4,20 @@
 //! are set and the window is stored, in this order: a schedule only wakes reconcile, which judges by what is stored, so
 //! whichever of the two fails, the sandbox goes by one window or the other and never by half of each.
 
-use guardrail::availability::{Availability, AvailabilityChange, AvailabilityUpdateRequested, Change};
+use guardrail::availability::{AvailabilityChange, AvailabilityUpdateRequested, Change};
 use guardrail::closing::AVAILABILITY;
 use guardrail::config::ROOT;
 use guardrail::{ConfigurationRejected, Event, Header, Sandbox};
 use lambda::bus::{Bus, EventBus};
 use lambda::ledger::{Ledger, LedgerTable};
 use lambda::parameters::{ParameterStore, ParameterStoreClient};
-use lambda::trigger::Envelope;
 use lambda::{CallError, CallErrorKind, Clock, Handler, Invocation, Outbox, Parameters, Problems};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use window::{Calendar, Window};
 
-use crate::book::{self, Book, BookTable, Locks, Page, Standing, WindowInForce};
+use crate::book::{self, Book, BookTable, Locks, Page, WindowInForce};
+use crate::command;
 use crate::desired::desired;
 use crate::plan::plan;
 use crate::schedules::{Scheduler, Schedules, set_schedules};
@@ -190,13 +190,13 @@ where
     }
 
     async fn report(&mut self, change: &WindowInForce) -> Result<Value, Problems> {
-        let (now, state) = (self.clock.now(), self.state().await?);
+        let (now, state) = (self.clock.now(), book::state(&self.book).await?);
         self.outbox.tell_once(told::window_updated(&self.sandbox, change, state, now), now).await?;
         Ok(json!({"outcome": "done"}))
     }
 
     async fn fail(&mut self, execution: &str, error: &Value) -> Result<Value, Problems> {
-        let (now, state) = (self.clock.now(), self.state().await?);
+        let (now, state) = (self.clock.now(), book::state(&self.book).await?);
         let name = execution.rsplit(':').next().unwrap_or(execution);
         let mut told = AvailabilityChange::new(&self.sandbox, Change::Failed, &format!("update/{name}"), state, now);
         told.message =
@@ -205,33 +205,17 @@ where
         self.outbox.tell_once(told, now).await?;
         Ok(json!({"outcome": "failed"}))
     }
-
-    async fn state(&self) -> Result<Availability, CallError> {
-        let standing: Option<Standing> = book::read(&self.book, Page::Standing).await?;
-        Ok(standing.map_or(Availability::Open, |standing| standing.state))
-    }
 }
 
-/// The command in an event; none in one that is malformed or meant for another sandbox, which is logged.
+/// The command in an event; none in any other, which is logged.
 fn command(event: &Value, sandbox: &Sandbox) -> Option<AvailabilityUpdateRequested> {
-    let envelope: Envelope = lambda::trigger::envelope(event)?;
-    let command = match Event::from_detail(&envelope.detail_type, envelope.detail) {
-        Ok(Event::AvailabilityUpdateRequested(command)) => command,
-        Ok(_) => {
-            tracing::warn!("event is no command for another window and was ignored");
-            return None;
+    match command::read(event, sandbox)? {
+        Event::AvailabilityUpdateRequested(command) => Some(command),
+        other => {
+            tracing::warn!(command.id = other.header().id, "event is no command for another window and was ignored");
+            None
         }
-        Err(error) => {
-            tracing::warn!(%error, "command is malformed and was ignored");
-            return None;
-        }
-    };
-    let Sandbox { account, region, .. } = &command.header.sandbox;
-    if (account, region) != (&sandbox.account, &sandbox.region) {
-        tracing::warn!(command.id = command.header.id, "command is for another sandbox and was ignored");
-        return None;
     }
-    Some(command)
 }
 
 fn window_of(change: &WindowInForce) -> Result<Option<Window>, CallError> {

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
-use guardrail::{Event, Finding};
+use guardrail::config::Rejected;
+use guardrail::{ConfigurationRejected, Event, Finding, Sandbox};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::bus::Bus;
@@ -213,6 +214,25 @@ impl<L: Ledger, B: Bus> Outbox<L, B> {
             Recorded::New => self.publish(vec![event], now).await,
             Recorded::Known(_) => Ok(()),
         }
+    }
+
+    /// Reports parameters that are not obeyed, each wrong value once.
+    ///
+    /// # Errors
+    /// Those that could not be recorded, or not published; then they are pending.
+    pub async fn tell_rejected(
+        &mut self,
+        rejected: Vec<(Rejected, i64)>,
+        sandbox: &Sandbox,
+        now: Timestamp,
+    ) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        for (rejected, version) in rejected {
+            tracing::warn!(parameter = rejected.parameter, in_force = rejected.in_force, "parameter is not obeyed");
+            let event = ConfigurationRejected::new(rejected, version, sandbox, now);
+            problems.keep(self.tell_once(event, now).await);
+        }
+        problems.into_result()
     }
 
     /// Publishes an event that need not be kept, at most once in `period` whoever asks; gives whether it was.

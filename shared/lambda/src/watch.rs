@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use guardrail::judge::acts_at;
 use guardrail::measure::MeasureKind;
 use guardrail::{
-    Belt, Configuration, ConfigurationRejected, Finding, Guardrail, Header, Heartbeat, Measure, Observation, Policy,
-    Resource, Sandbox, Service, judge,
+    Belt, Configuration, Finding, Guardrail, Header, Heartbeat, Measure, Observation, Policy, Resource, Sandbox,
+    Service, judge,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -127,11 +127,7 @@ where
         findings.extend(belts.judge(of_exemptions, &exemptions, &self.sandbox, now));
         problems.keep(self.end_episodes(&seen, &findings).await);
         let reported = problems.keep(self.report(findings, now).await).unwrap_or_default();
-        for (rejected, version) in in_force.rejected {
-            tracing::warn!(parameter = rejected.parameter, in_force = rejected.in_force, "parameter is not obeyed");
-            let event = ConfigurationRejected::new(rejected, version, &self.sandbox, now);
-            problems.keep(self.outbox.tell_once(event, now).await);
-        }
+        problems.keep(self.outbox.tell_rejected(in_force.rejected, &self.sandbox, now).await);
         let took = self.clock.now().duration_since(invocation.now);
         let calls = self.calls.count() - calls_before;
         tracing::info!(

@@ -8,7 +8,7 @@ use super::*;
 use crate::fakes::{FakeBook, now};
 
 fn notice(second: i64) -> Notice {
-    Notice { closes_at: lambda::fakes::at(second), called_off: 0 }
+    Notice { closes_at: Some(lambda::fakes::at(second)), called_off: 0 }
 }
 
 fn content(notice: &Notice) -> Value {

@@ -5,7 +5,7 @@ use guardrail::closing::{Closing, Part};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::book::{Record, Standing};
+use crate::book::{Record, Standing, Workflow};
 use crate::part::{Item, Phase, TurnedOff};
 
 /// What a step is to do next in a part.
@@ -44,8 +44,23 @@ pub(super) enum Wait {
     Until(Timestamp),
 }
 
+/// What the workflow that has the turn does in a part that looks like this.
+pub(super) fn plan(
+    items: &[Item],
+    record: &Record,
+    standing: &Standing,
+    closing: &Closing,
+    part: Part,
+    now: Timestamp,
+) -> Plan {
+    match standing.workflow {
+        Workflow::Stop => plan_off(items, record, standing, closing, part, now),
+        Workflow::Start => plan_on(items, record, part),
+    }
+}
+
 /// What closing does in a part that looks like this.
-pub(super) fn plan_off(
+fn plan_off(
     items: &[Item],
     record: &Record,
     standing: &Standing,
@@ -81,7 +96,7 @@ pub(super) fn plan_off(
 ///
 /// What seems to be on is told all the same, once: closing may have told it to go off a moment ago, and a list that is
 /// a little behind does not show that yet.
-pub(super) fn plan_on(items: &[Item], record: &Record, part: Part) -> Plan {
+fn plan_on(items: &[Item], record: &Record, part: Part) -> Plan {
     let mut turned_off = record.turned_off.clone();
     if part == Part::Access {
         // Only closing puts its policy on a role, so a role that has it was closed, recorded or not.

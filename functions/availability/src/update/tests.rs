@@ -1,6 +1,6 @@
 //! Another window, step by step: what is refused, what is set, and what is in force in the end.
 
-use guardrail::availability::Change;
+use guardrail::availability::{Availability, Change};
 use lambda::fakes::service::sandbox as here;
 
 use super::*;

@@ -119,12 +119,12 @@ pub(super) fn lines(prices: Prices<'_>, month: &Month, of: &Measured) -> Result<
         of.closing.iter().chain(&of.opening).map(|step| step.milliseconds(of.step_memory)).sum();
     let events = in_all(&|run| run.calls("PutEvents")) + here.days * here.warnings_a_day;
     // A step that is called again reads where the sandbox stands, and again with every look that it takes, and the part's
-    // record twice; it takes and gives back the right to deal with the part, and writes the record.
+    // record twice; it takes and gives back the right to deal with the part; the record has not changed and is not written.
     let looks = here.awake_seconds / SECONDS_BETWEEN_LOOKS;
     let reads = in_all(&|run| run.calls("GetItem")) + (3 + looks) * rounds;
     // A warning is noted, entered, and marked as told.
     let entries = in_all(&|run| run.calls("PutItem") + run.calls("UpdateItem"));
-    let entries = entries + 3 * rounds + 3 * here.days * here.warnings_a_day;
+    let entries = entries + 2 * rounds + 3 * here.days * here.warnings_a_day;
     let writes = (entries + WRITES_TO_THE_INDEX * events) * of.entry_bytes.div_ceil(1_024);
     let schedules = here.sweeps + wakes;
     Ok(vec![
