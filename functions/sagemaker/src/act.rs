@@ -100,7 +100,7 @@ impl<P: Stops> SageMaker<P> {
         };
         match told {
             Ok(()) => Ok(Acted::told(action)),
-            Err(problem) if refusal::is_missing(&problem) || refusal::is_over(&problem) => Ok(Acted::told(action)),
+            Err(problem) if problem.says_unknown() || refusal::is_over(&problem) => Ok(Acted::told(action)),
             Err(problem) if problem.kind == CallErrorKind::Invalid && !refusal::is_passing(&problem) => {
                 Ok(Acted::Refused(format!("SageMaker refuses it: {}", problem.message)))
             }

@@ -5,19 +5,9 @@
 
 use lambda::{CallError, CallErrorKind};
 
-/// How SageMaker says that it does not know something.
-const UNKNOWN: [&str; 4] = ["not found", "could not find", "does not exist", "recordnotfound"];
-
 /// The states of what needs no stopping any more, as they stand beside the word `status` or `state`.
 const OVER: [&str; 8] =
     ["completed", "completedwithfailures", "deleted", "deleting", "failed", "stopped", "stopping", "succeeded"];
-
-/// Whether the thing asked about is not known.
-pub(crate) fn is_missing(problem: &CallError) -> bool {
-    let sentence = problem.message.to_ascii_lowercase();
-    problem.kind == CallErrorKind::Missing
-        || problem.kind == CallErrorKind::Invalid && UNKNOWN.iter().any(|words| sentence.contains(words))
-}
 
 /// Whether the thing to be stopped has ended, or is ending: `the training job is in status Stopped.`, or
 /// `Status (Stopping) not in ([InService]).`
@@ -68,13 +58,13 @@ mod tests {
         ] {
             let problem = refused(sentence);
             assert_eq!(
-                (is_missing(&problem), is_over(&problem), is_passing(&problem)),
+                (problem.says_unknown(), is_over(&problem), is_passing(&problem)),
                 (missing, over, passing),
                 "{sentence}"
             );
         }
         let mut denied = refused("the job is in status Stopped");
         denied.kind = CallErrorKind::Denied;
-        assert!(!is_over(&denied) && !is_missing(&denied) && !is_passing(&denied));
+        assert!(!is_over(&denied) && !denied.says_unknown() && !is_passing(&denied));
     }
 }

@@ -10,7 +10,6 @@ use lambda::CallError;
 use crate::client::{PAGE, SageMakerClient};
 use crate::line::{CALLS_AT_ONCE, Line, Page};
 use crate::look::Sighting;
-use crate::refusal;
 
 pub(crate) const LIST_TAGS: &str = "sagemaker:ListTags";
 
@@ -52,7 +51,7 @@ impl Memory {
             match listed.problem {
                 None => drop(self.0.insert(arn, (listed.items, now))),
                 // It has gone since it was listed.
-                Some(problem) if refusal::is_missing(&problem) => drop(self.0.insert(arn, (Vec::new(), now))),
+                Some(problem) if problem.says_unknown() => drop(self.0.insert(arn, (Vec::new(), now))),
                 Some(problem) => sighting.problems.push(problem),
             }
         }

@@ -64,7 +64,18 @@ impl CallError {
         let message = format!("{code}: {}", service_error.message().unwrap_or("no message"));
         Self { operation, kind: kind_of(code, status), message }
     }
+
+    /// Whether the service does not know the thing asked about, also where only the sentence says so: SageMaker has one
+    /// error for most of what it refuses, `ValidationException`.
+    pub fn says_unknown(&self) -> bool {
+        let sentence = self.message.to_ascii_lowercase();
+        self.kind == CallErrorKind::Missing
+            || self.kind == CallErrorKind::Invalid && UNKNOWN.iter().any(|words| sentence.contains(words))
+    }
 }
+
+/// How SageMaker says that it does not know something.
+const UNKNOWN: [&str; 4] = ["not found", "could not find", "does not exist", "recordnotfound"];
 
 fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {

@@ -127,7 +127,7 @@ impl Switch for Jobs {
         };
         match told {
             Ok(()) => Ok(Turned::Told),
-            Err(problem) if refusal::is_missing(&problem) => Ok(Turned::Gone),
+            Err(problem) if problem.says_unknown() => Ok(Turned::Gone),
             Err(problem) if problem.kind == CallErrorKind::Invalid => {
                 refusal::settle(Order::Off, problem, self.stands(target).await?)
             }

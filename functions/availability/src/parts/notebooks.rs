@@ -54,7 +54,7 @@ impl Notebooks {
     async fn ordered(&self, order: Order, name: &str, answer: Result<(), CallError>) -> Result<Turned, CallError> {
         match answer {
             Ok(()) => Ok(Turned::Told),
-            Err(problem) if refusal::is_missing(&problem) => Ok(Turned::Gone),
+            Err(problem) if problem.says_unknown() => Ok(Turned::Gone),
             Err(problem) if problem.kind == CallErrorKind::Invalid => {
                 refusal::settle(order, problem, self.stands(name).await?)
             }

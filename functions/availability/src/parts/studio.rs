@@ -137,7 +137,7 @@ impl Switch for Studio {
             Ok(_) => return Ok(Turned::Told),
             Err(error) => CallError::of(DELETE, &error),
         };
-        if refusal::is_missing(&problem) {
+        if problem.says_unknown() {
             Ok(Turned::Gone)
         } else if problem.kind == CallErrorKind::Invalid {
             refusal::settle(Order::Off, problem, self.stands(&app).await?)
@@ -153,7 +153,7 @@ impl Switch for Studio {
             Ok(_) => return Ok(Turned::Told),
             Err(error) => CallError::of(CREATE, &error),
         };
-        if refusal::is_missing(&problem) {
+        if problem.says_unknown() {
             // Not the application is missed, which is to be made, but what it was made in or from.
             Ok(if names_what_it_is_made_from(&problem) { refusal::no(&problem) } else { Turned::Gone })
         } else if problem.kind == CallErrorKind::Invalid {

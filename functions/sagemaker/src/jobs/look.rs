@@ -9,7 +9,7 @@ use lambda::room::Found;
 use super::{Choices, Instances, Job, JobKind, Jobs};
 use crate::line::{CALLS_AT_ONCE, Line};
 use crate::look::Sighting;
-use crate::{gpus, life, refusal};
+use crate::{gpus, life};
 
 /// What is remembered of jobs: those in progress, by id, and the kinds that were seen wholly.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ impl Memory {
                     found
                 }
                 Ok(None) => Found::Unknown,
-                Err(problem) if refusal::is_missing(&problem) => Found::Unknown,
+                Err(problem) if problem.says_unknown() => Found::Unknown,
                 Err(problem) => {
                     sighting.problems.push(problem);
                     sighting.unseen.insert(id.to_owned());
@@ -126,7 +126,7 @@ impl Memory {
                     self.learn(described.job, Some(described.instances));
                 }
                 Ok(_) => drop(self.active.remove(&job.id())),
-                Err(problem) if refusal::is_missing(&problem) => drop(self.active.remove(&job.id())),
+                Err(problem) if problem.says_unknown() => drop(self.active.remove(&job.id())),
                 Err(problem) => {
                     self.whole.remove(&job.kind);
                     sighting.problems.push(problem);

@@ -7,9 +7,9 @@ use guardrail::{Measure, Observation};
 use lambda::room::Found;
 
 use super::{Access, DESCRIBE_NOTEBOOK, LIST_NOTEBOOKS, NOTEBOOK, Notebook, Notebooks};
+use crate::life;
 use crate::line::{CALLS_AT_ONCE, Line};
 use crate::look::Sighting;
-use crate::{life, refusal};
 
 /// What is remembered of notebook instances: those that are up, by name, and whether all were seen.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Memory {
                     found
                 }
                 Ok(None) => Found::Unknown,
-                Err(problem) if refusal::is_missing(&problem) => Found::Unknown,
+                Err(problem) if problem.says_unknown() => Found::Unknown,
                 Err(problem) => {
                     sighting.problems.push(problem);
                     sighting.unseen.insert(name.to_owned());

@@ -12,9 +12,9 @@ use super::{
     DESCRIBE_EXECUTION, DESCRIBE_PIPELINE, DescribedExecution, EXECUTION, Execution, LIST_EXECUTIONS, LIST_PIPELINES,
     PIPELINE, Pipelines,
 };
+use crate::life;
 use crate::line::{CALLS_AT_ONCE, Line};
 use crate::look::Sighting;
-use crate::{life, refusal};
 
 /// The longest that an execution can live, 672 hours: none that began earlier can still be active.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-feature-processor-quotas.html>
@@ -137,7 +137,7 @@ impl Memory {
         for (id, described) in looks.buffer_unordered(CALLS_AT_ONCE).collect::<Vec<_>>().await {
             let described = match described {
                 Ok(described) => described,
-                Err(problem) if refusal::is_missing(&problem) => None,
+                Err(problem) if problem.says_unknown() => None,
                 Err(problem) => {
                     sighting.problems.push(problem);
                     sighting.unseen.insert(id.to_owned());
@@ -230,7 +230,7 @@ impl Memory {
         let name = match line.call(DESCRIBE_PIPELINE, port.pipeline_name(key)).await {
             Ok(name) => name.unwrap_or_else(|| key.to_owned()),
             // A pipeline that was deleted leaves its executions behind for a while.
-            Err(problem) if refusal::is_missing(&problem) => key.to_owned(),
+            Err(problem) if problem.says_unknown() => key.to_owned(),
             Err(problem) => {
                 sighting.problems.push(problem);
                 return false;
@@ -367,7 +367,7 @@ async fn read<P: Pipelines>(port: &P, line: &Line, key: &str, known: &Known, unt
             }
             // It has ended since it was listed.
             Ok(_) => drop(read.active.remove(&id)),
-            Err(problem) if refusal::is_missing(&problem) => drop(read.active.remove(&id)),
+            Err(problem) if problem.says_unknown() => drop(read.active.remove(&id)),
             Err(problem) => {
                 read.problems.push(problem);
                 if !read.active.contains_key(&id) {

@@ -7,9 +7,6 @@ use lambda::{CallError, CallErrorKind};
 
 use crate::part::{Phase, Turned};
 
-/// How SageMaker says that it does not know something.
-const UNKNOWN: [&str; 4] = ["not found", "could not find", "does not exist", "recordnotfound"];
-
 /// The words of a refusal that is about the state something is in, and passes with it.
 const PASSING: [&str; 4] = ["status", "state", "conflictexception", "resourceinuse"];
 
@@ -42,16 +39,9 @@ pub(in crate::parts) fn no(refused: &CallError) -> Turned {
     Turned::Refused(format!("SageMaker refuses it: {}", refused.message))
 }
 
-/// Whether the thing asked about is not known.
-pub(in crate::parts) fn is_missing(problem: &CallError) -> bool {
-    let sentence = problem.message.to_ascii_lowercase();
-    problem.kind == CallErrorKind::Missing
-        || problem.kind == CallErrorKind::Invalid && UNKNOWN.iter().any(|words| sentence.contains(words))
-}
-
 /// Nothing where the thing asked about is not known, else the problem.
 pub(in crate::parts) fn missing_or(problem: CallError) -> Result<(), CallError> {
-    if is_missing(&problem) { Ok(()) } else { Err(problem) }
+    if problem.says_unknown() { Ok(()) } else { Err(problem) }
 }
 
 /// The answer of a call that leaves out what nothing can be told without. To pass over it would let something that runs
@@ -88,11 +78,11 @@ mod tests {
             ("1 validation error detected: the statement failed to satisfy constraint", false, false),
         ] {
             let problem = refused(sentence);
-            assert_eq!((is_missing(&problem), is_passing(&problem)), (missing, passing), "{sentence}");
+            assert_eq!((problem.says_unknown(), is_passing(&problem)), (missing, passing), "{sentence}");
         }
         let mut denied = refused("RecordNotFound");
         denied.kind = CallErrorKind::Denied;
-        assert!(!is_missing(&denied), "what may not be seen is not missing");
+        assert!(!denied.says_unknown(), "what may not be seen is not missing");
     }
 
     #[test]
