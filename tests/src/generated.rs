@@ -73,7 +73,17 @@ fn title(name: &str) -> String {
 
 /// The services in the order of the catalogue; the exemptions last.
 pub fn services() -> impl Iterator<Item = Service> {
-    Service::GOVERNED.into_iter().chain([Service::Exemptions])
+    Service::GOVERNED.into_iter().chain([Service::Spend, Service::Exemptions])
+}
+
+/// The functions of a service: the one that only looks, and the one that acts. None looks after exemptions alone.
+pub fn functions(service: Service) -> Option<[String; 2]> {
+    match service {
+        Service::Exemptions => None,
+        // What is spent is metered, in the hub.
+        Service::Spend => Some(["meter", "enforce"].map(|role| format!("{service}-{role}"))),
+        service => Some(["watch", "enforce"].map(|role| format!("{service}-{role}"))),
+    }
 }
 
 /// The page of a service, from the root of the repository.
@@ -89,13 +99,15 @@ pub fn page(service: Service) -> String {
 /// # Errors
 /// When a guardrail has no sample, or the template cannot be read.
 pub fn documents() -> Result<Vec<Document>, String> {
-    let sandbox = template::read("sandbox").map_err(|error| error.to_string())?;
+    let read = |template| template::read(template).map_err(|error| error.to_string());
+    let (sandbox, hub) = (read("sandbox")?, read("hub")?);
     let readme = Document { path: "README.md".to_owned(), blocks: vec![("catalogue", catalogue())] };
     let pages = services().map(|service| {
         let mut blocks = vec![("guardrails", pages::guardrails(service)?)];
-        if Service::GOVERNED.contains(&service) {
-            let [watch, enforce] = ["watch", "enforce"].map(|role| allowed(&sandbox, &format!("{service}-{role}")));
-            blocks.push(("permissions", permissions(service, &watch, &enforce)));
+        if let Some(functions) = functions(service) {
+            let template = if service == Service::Spend { &hub } else { &sandbox };
+            let actions = functions.each_ref().map(|function| allowed(template, function));
+            blocks.push(("permissions", permissions(&functions, &actions)));
         }
         Ok(Document { path: page(service), blocks })
     });
@@ -113,11 +125,16 @@ fn settings() -> String {
 
 /// The actions that a function's role allows in the template, which a check holds to the `ACTIONS` beside its code.
 /// Writing its log is left out: every function may.
-fn allowed(sandbox: &Value, function: &str) -> BTreeSet<String> {
+fn allowed(template: &Value, function: &str) -> BTreeSet<String> {
     let id: String = title(function).split(' ').collect();
-    let role = &sandbox["Resources"][format!("{id}Role")]["Properties"];
+    let role = &template["Resources"][format!("{id}Role")]["Properties"];
     let statements = |policy: &Value| policy["PolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default();
     let statements = role["Policies"].as_array().into_iter().flatten().flat_map(statements);
+    // What stands under a condition is allowed where the condition holds.
+    let statements = statements.map(|statement| match &statement["Fn::If"][1] {
+        Value::Null => statement,
+        held => held.clone(),
+    });
     let actions = statements.flat_map(|statement| match &statement["Action"] {
         Value::Array(actions) => actions.clone(),
         action => vec![action.clone()],
@@ -127,16 +144,17 @@ fn allowed(sandbox: &Value, function: &str) -> BTreeSet<String> {
 }
 
 /// Who may call what, as a table: what is in the service itself first.
-pub fn permissions(service: Service, watch: &BTreeSet<String>, enforce: &BTreeSet<String>) -> String {
+pub fn permissions(functions: &[String; 2], [looks, acts]: &[BTreeSet<String>; 2]) -> String {
     const OF_ALL: [&str; 4] = ["cloudtrail:", "dynamodb:", "events:", "ssm:"];
     let shared = |action: &&String| OF_ALL.iter().any(|prefix| action.starts_with(prefix));
-    let mut actions: Vec<&String> = watch.union(enforce).collect();
+    let mut actions: Vec<&String> = looks.union(acts).collect();
     actions.sort_by_key(|action| (shared(action), *action));
     let mark = |held: bool| if held { " yes |" } else { " |" };
     let rows = actions
         .into_iter()
-        .map(|action| format!("| `{action}` |{}{}\n", mark(watch.contains(action)), mark(enforce.contains(action))));
-    format!("| may call | `{service}-watch` | `{service}-enforce` |\n|---|---|---|\n{}", rows.collect::<String>())
+        .map(|action| format!("| `{action}` |{}{}\n", mark(looks.contains(action)), mark(acts.contains(action))));
+    let [looking, acting] = functions;
+    format!("| may call | `{looking}` | `{acting}` |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
 /// The guardrails in one table for each service, as Markdown.
@@ -227,7 +245,7 @@ mod tests {
     fn permissions_begin_with_the_service_itself() {
         let watch = BTreeSet::from(["events:PutEvents".to_owned(), "glue:ListJobs".to_owned()]);
         let enforce = BTreeSet::from(["glue:StopSession".to_owned()]);
-        let table = permissions(Service::Glue, &watch, &enforce);
+        let table = permissions(&functions(Service::Glue).unwrap(), &[watch, enforce]);
         let rows: Vec<&str> = table.lines().skip(2).collect();
         assert_eq!(
             rows,

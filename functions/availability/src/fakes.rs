@@ -11,16 +11,15 @@ use guardrail::{ConfigurationRejected, Event, Resource};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lambda::fakes::interrupted::{Interrupted, Interruption, Mortality};
+use lambda::fakes::pages::Pages;
 use lambda::fakes::service::sandbox;
 use lambda::fakes::{FakeBus, FakeLedger, FakeParameters, ManualClock, failed};
 use lambda::{CallError, CallErrorKind, Clock, Handler, Invocation, Outbox, Parameters, Problems};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use window::Calendar;
 
 use crate::board::{Board, Switchboard};
-use crate::book::{Book, Page, Read, Workflow};
+use crate::book::Workflow;
 use crate::calendar::Calendars;
 use crate::part::{Item, Phase, Turned, TurnedOff};
 use crate::reconcile::Reconcile;
@@ -274,93 +273,6 @@ pub(crate) fn resource(part: Part, id: &str) -> Resource {
     Resource { kind: kind.to_owned(), id: id.to_owned() }
 }
 
-/// A book in memory.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FakeBook {
-    pages: Rc<RefCell<BTreeMap<Page, Read>>>,
-    conflicts: Rc<Cell<u32>>,
-    unwritable: Rc<Cell<bool>>,
-    unreadable: Rc<Cell<bool>>,
-    writes: Rc<Cell<u32>>,
-}
-
-impl FakeBook {
-    /// Writes a page over whatever stands there.
-    pub(crate) fn put(&self, page: Page, content: &impl Serialize) {
-        let content = serde_json::to_value(content).expect("JSON");
-        let mut pages = self.pages.borrow_mut();
-        let version = pages.get(&page).map_or(1, |read| read.version + 1);
-        pages.insert(page, Read { content, version });
-    }
-
-    /// What stands on a page.
-    pub(crate) fn get<T: DeserializeOwned>(&self, page: Page) -> Option<T> {
-        self.pages
-            .borrow()
-            .get(&page)
-            .map(|read| serde_json::from_value(read.content.clone()).expect("a readable page"))
-    }
-
-    /// How often each page was written, summed.
-    pub(crate) fn writes(&self) -> u32 {
-        self.writes.get()
-    }
-
-    /// Before each of the next writes, so many, somebody else writes the same content again.
-    pub(crate) fn conflict(&self, times: u32) {
-        self.conflicts.set(times);
-    }
-
-    /// Lets every reading and every writing fail from now on, or none.
-    pub(crate) fn fail(&self, reading: bool, writing: bool) {
-        self.unreadable.set(reading);
-        self.unwritable.set(writing);
-    }
-}
-
-fn fails(operation: &'static str, fails: &Cell<bool>) -> Result<(), CallError> {
-    if fails.get() { Err(failed(operation, CallErrorKind::Unavailable)) } else { Ok(()) }
-}
-
-impl Book for FakeBook {
-    async fn read(&self, page: Page) -> Result<Option<Read>, CallError> {
-        fails("dynamodb:GetItem", &self.unreadable)?;
-        Ok(self.pages.borrow().get(&page).cloned())
-    }
-
-    async fn write(&self, page: Page, content: &Value, over: u64) -> Result<bool, CallError> {
-        fails("dynamodb:PutItem", &self.unwritable)?;
-        let mut pages = self.pages.borrow_mut();
-        if let left @ 1.. = self.conflicts.get() {
-            self.conflicts.set(left - 1);
-            let others = pages.entry(page).or_insert(Read { content: content.clone(), version: 0 });
-            others.version += 1;
-        }
-        if pages.get(&page).map_or(0, |read| read.version) != over {
-            return Ok(false);
-        }
-        self.writes.set(self.writes.get() + 1);
-        pages.insert(page, Read { content: content.clone(), version: over + 1 });
-        Ok(true)
-    }
-}
-
-impl<I: Interruption> Book for Interrupted<FakeBook, I> {
-    async fn read(&self, page: Page) -> Result<Option<Read>, CallError> {
-        self.interruption.befall().await;
-        let read = self.inner.read(page).await;
-        self.interruption.befall().await;
-        read
-    }
-
-    async fn write(&self, page: Page, content: &Value, over: u64) -> Result<bool, CallError> {
-        self.interruption.befall().await;
-        let written = self.inner.write(page, content, over).await;
-        self.interruption.befall().await;
-        written
-    }
-}
-
 /// Schedules in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeSchedules {
@@ -459,7 +371,7 @@ impl Calendars for FakeCalendars {
 pub(crate) struct FakeSandbox {
     pub(crate) clock: ManualClock,
     pub(crate) board: FakeBoard,
-    pub(crate) book: FakeBook,
+    pub(crate) book: Pages,
     pub(crate) workflows: FakeWorkflows,
     pub(crate) schedules: FakeSchedules,
     pub(crate) calendars: FakeCalendars,
@@ -472,7 +384,7 @@ pub(crate) struct FakeSandbox {
 /// A step between whose calls something happens.
 pub(crate) type FakeStep<I> = Step<
     Interrupted<FakeBoard, I>,
-    Interrupted<FakeBook, I>,
+    Interrupted<Pages, I>,
     FakeParameters,
     Interrupted<FakeLedger, I>,
     Interrupted<FakeBus, I>,
@@ -485,7 +397,7 @@ impl FakeSandbox {
         Self {
             clock: ManualClock::at(instant),
             board: FakeBoard::default(),
-            book: FakeBook::default(),
+            book: Pages::default(),
             workflows: FakeWorkflows::default(),
             schedules: FakeSchedules::default(),
             calendars: FakeCalendars::default(),

@@ -240,7 +240,7 @@ where
 
     async fn part(&mut self, turn: u64, part: Part, invocation: &Invocation) -> Result<Value, Problems> {
         // One run at a time deals with a part, so that a record is never written from two sides.
-        let lease = format!("{}/lease", Page::Part(part).id());
+        let lease = format!("{}/lease", Page::Part(part));
         let claim = Claim { id: &lease, holder: &invocation.id, until: invocation.deadline };
         if !self.outbox.ledger().claim(&claim, self.clock.now()).await? {
             return Ok(pending(part, BUSY_AGAIN_AFTER));

@@ -14,6 +14,7 @@ use lambda::trigger::Envelope;
 use lambda::{CallError, CallErrorKind, Handler, Invocation, Problems, Trigger};
 
 use crate::health::Health;
+use crate::hub::Hub;
 use crate::row::Row;
 use crate::table::{ConsoleTable, Signs, Table};
 
@@ -32,6 +33,8 @@ pub struct Feed<T, W> {
     pub metrics: W,
     /// How old the last heartbeat may be.
     pub silence_after: SignedDuration,
+    /// Where the hub is.
+    pub hub: Hub,
 }
 
 /// What the function is told.
@@ -41,18 +44,21 @@ pub struct FeedSettings {
     pub table: String,
     /// How old the last heartbeat of a function may be.
     pub silence_after: SignedDuration,
+    /// Where the hub is.
+    pub hub: Hub,
 }
 
 impl FeedSettings {
     /// The environment keys read, beside Lambda's own; a test holds the template to them.
-    pub const KEYS: &[&str] = &["CONSOLE_TABLE", "SILENCE_AFTER_MINUTES"];
+    pub const KEYS: &[&str] = &["CONSOLE_TABLE", "HUB_ACCOUNT", "SILENCE_AFTER_MINUTES"];
 
     /// Reads them.
     pub fn read<F: Fn(&str) -> Option<String>>(environment: &mut Environment<F>) -> Option<Self> {
         let table = environment.text("CONSOLE_TABLE");
         let minutes =
             environment.parsed::<NonZeroU32>("SILENCE_AFTER_MINUTES", "a whole number of minutes, at least 1");
-        Some(Self { table: table?, silence_after: SignedDuration::from_mins(minutes?.get().into()) })
+        let hub = Hub::read(environment);
+        Some(Self { table: table?, silence_after: SignedDuration::from_mins(minutes?.get().into()), hub: hub? })
     }
 }
 
@@ -70,7 +76,7 @@ impl<T: Table + Signs, W: Write> Handler for Feed<T, W> {
 
 impl<T: Table + Signs, W: Write> Feed<T, W> {
     async fn take(&self, envelope: &Envelope, now: Timestamp) -> Result<(), Problems> {
-        let rows = match Row::all_of(envelope, now) {
+        let rows = match Row::all_of(envelope, &self.hub, now) {
             Ok(rows) => rows,
             Err(ignored) => {
                 tracing::warn!(
@@ -95,7 +101,7 @@ impl<T: Table + Signs, W: Write> Feed<T, W> {
 
     async fn check_health(&mut self, now: Timestamp) -> Result<(), Problems> {
         let signs = self.table.signs().await?;
-        let health = Health::of(&signs, self.silence_after, now);
+        let health = Health::of(&signs, self.silence_after, &self.hub, now);
         for unhealthy in &health.unhealthy {
             tracing::warn!(
                 sandbox.account = unhealthy.function.account,
@@ -103,7 +109,7 @@ impl<T: Table + Signs, W: Write> Feed<T, W> {
                 sandbox.alias = unhealthy.alias,
                 function = unhealthy.function.function,
                 why = %unhealthy.ailment,
-                "function of a sandbox is not well"
+                "function is not well"
             );
         }
         let line = format!("{}\n", health.metrics(now));

@@ -6,6 +6,10 @@
 //!   retries, with a breach that was not acted on, and is well again when no further failure follows.
 //! - **silent** when its last heartbeat is older than the silence that is allowed.
 //!
+//! The hub's own functions give signs too, and the alarm is for them as well: while one of them is not well, the hub
+//! counts as one more sandbox that is not. They are swept every 15 minutes where watches are every five at the least, so
+//! they may be silent three times as long.
+//!
 //! Heartbeats and measurements both come about every five minutes, so one hiccup of a watch is seldom in more than the
 //! one measurement that the alarm forgives.
 
@@ -16,16 +20,20 @@ use guardrail::Sandbox;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use crate::hub::Hub;
 use crate::row::{Cell, SIGNS_KEPT};
 
 /// The names under which the metrics travel; a test holds the alarm to them.
 pub const NAMESPACE: &str = "SandboxGuardrails";
-/// How many sandboxes have a function that is silent or failing: the metric of the alarm.
+/// How many sandboxes, the hub included, have a function that is silent or failing: the metric of the alarm.
 pub const SANDBOXES_UNHEALTHY: &str = "SandboxesUnhealthy";
-/// How many sandboxes are known.
+/// How many sandboxes are known, the hub not among them.
 pub const SANDBOXES_SEEN: &str = "SandboxesSeen";
 
-/// A function of a sandbox.
+/// How many times as long as others the hub's own functions may be silent.
+const PATIENCE_WITH_HUB: i32 = 3;
+
+/// A function of a sandbox, or of the hub.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SandboxFunction {
     /// The sandbox's account.
@@ -130,7 +138,7 @@ pub struct Unhealthy {
 /// The health of all sandboxes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// How many sandboxes are known.
+    /// How many sandboxes are known, the hub not among them.
     pub sandboxes: usize,
     /// The functions that are not well, in order of account, Region and name.
     pub unhealthy: Vec<Unhealthy>,
@@ -143,8 +151,9 @@ struct LastSigns<'a> {
 }
 
 impl Health {
-    /// Judges the signs at `now`; a heartbeat may be up to `silence` old.
-    pub fn of(signs: &[Sign], silence: SignedDuration, now: Timestamp) -> Self {
+    /// Judges the signs at `now`; a heartbeat of a sandbox may be up to `silence` old.
+    pub fn of(signs: &[Sign], silence: SignedDuration, hub: &Hub, now: Timestamp) -> Self {
+        let of_hub = |function: &SandboxFunction| hub.is(&function.account, &function.region);
         let mut functions: BTreeMap<&SandboxFunction, LastSigns<'_>> = BTreeMap::new();
         let mut aliases = BTreeMap::new();
         for sign in signs.iter().filter(|sign| counts(sign, now)) {
@@ -158,6 +167,7 @@ impl Health {
             }
         }
         let unhealthy = functions.iter().filter_map(|(function, last)| {
+            let silence = if of_hub(function) { silence * PATIENCE_WITH_HUB } else { silence };
             Some(Unhealthy {
                 function: (*function).clone(),
                 alias: aliases.get(&sandbox(function)).map(|alias| (*alias).clone()),
@@ -165,11 +175,12 @@ impl Health {
             })
         });
         let unhealthy = unhealthy.collect();
-        let sandboxes = functions.keys().map(|function| sandbox(function)).collect::<BTreeSet<_>>();
+        let sandboxes = functions.keys().filter(|function| !of_hub(function)).map(|function| sandbox(function));
+        let sandboxes = sandboxes.collect::<BTreeSet<_>>();
         Self { sandboxes: sandboxes.len(), unhealthy }
     }
 
-    /// How many sandboxes have a function that is not well.
+    /// How many sandboxes have a function that is not well; the hub counts as one.
     pub fn sandboxes_unhealthy(&self) -> usize {
         let sandboxes = self.unhealthy.iter().map(|unhealthy| sandbox(&unhealthy.function));
         sandboxes.collect::<BTreeSet<_>>().len()
@@ -196,10 +207,11 @@ impl Health {
 }
 
 /// The sandboxes that the signs come from, in order of account and Region. One whose name no heartbeat has told goes by
-/// its account.
-pub fn sandboxes(signs: &[Sign], now: Timestamp) -> Vec<Sandbox> {
+/// its account. The hub is none of them: nothing that closes a sandbox may ever be sent to it.
+pub fn sandboxes(signs: &[Sign], hub: &Hub, now: Timestamp) -> Vec<Sandbox> {
     let mut aliases = BTreeMap::new();
-    for sign in signs.iter().filter(|sign| counts(sign, now)) {
+    let of_sandbox = |sign: &&Sign| !hub.is(&sign.by.account, &sign.by.region);
+    for sign in signs.iter().filter(of_sandbox).filter(|sign| counts(sign, now)) {
         let alias = aliases.entry(sandbox(&sign.by)).or_insert(&sign.by.account);
         if let SignKind::Heartbeat { alias: told } = &sign.kind {
             *alias = told;

@@ -3,6 +3,8 @@
 //! | `pk` | `sk` | what | kept after `occurred_at` |
 //! |---|---|---|---|
 //! | `<account>/<region>` | `finding/<id>`, `action/<id>`, `configuration/<parameter>/<version>`, `availability/<change>/<fact>` | what happened in a sandbox | 400 days |
+//! | `<account>/<region>` | `spend/<month>` | what it has spent in a month: see `row::spend` | 400 days |
+//! | `spend/<month>` | `<account>/<region>` | the same in brief, so that one query shows every sandbox's | 400 days |
 //! | `<account>/<region>` | `availability`, `closing`, `window`, `lock/<name>` | where the sandbox stands: see `row::standing` | until the next, or 400 days |
 //! | `<account>/<region>` | `command/<id>/answer` | what the sandbox answers to a command: see `row::answer` | 400 days |
 //! | `health` | `<account>/<region>/<function>/heartbeat`, `…/failure` | the last sign of each kind of each function | 7 days |
@@ -14,19 +16,25 @@
 //! seven days after the last, or until somebody deletes those rows.
 //!
 //! Rows carry the attributes that people and pages read by name, and in `detail` the whole of what was reported.
+//! What the sandboxes spend is told by the hub's own functions, which therefore speak of others; everybody else speaks
+//! for the sandbox alone that the event comes from.
+//!
 //! Everything in a row comes from its event and nothing from when it was handled, so that the order of events, and how
 //! often each comes, makes no difference. Where one event says several things, each is a row of its own, which only
 //! events that say the same kind of thing write.
 
 mod answer;
+mod spend;
 mod standing;
 
 use guardrail::event::{SOURCE, read_naming_fields};
-use guardrail::{Event, Sandbox};
+use guardrail::{Event, Sandbox, SandboxSpend, Service};
 use jiff::{SignedDuration, Timestamp};
 use lambda::trigger::Envelope;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::hub::Hub;
 
 /// Where the signs of life and of trouble stand.
 pub const HEALTH: &str = "health";
@@ -103,6 +111,9 @@ pub enum Ignored {
         /// Where it comes from.
         origin: String,
     },
+    /// The event tells what is spent, and does not come from the hub.
+    #[error("it tells what is spent, which is for the hub to tell, and comes from `{0}`")]
+    Rumour(String),
     /// Lambda reports a function that is none of the guardrails.
     #[error("`{0}` is not a function of the guardrails")]
     Foreign(String),
@@ -118,13 +129,13 @@ pub enum Ignored {
 }
 
 impl Row {
-    /// The rows of this event, handled at `now`.
+    /// The rows of this event, handled at `now` in this hub.
     ///
     /// # Errors
     /// Why there are none.
-    pub fn all_of(envelope: &Envelope, now: Timestamp) -> Result<Vec<Self>, Ignored> {
+    pub fn all_of(envelope: &Envelope, hub: &Hub, now: Timestamp) -> Result<Vec<Self>, Ignored> {
         let rows = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
-            (SOURCE, detail_type) => Self::of_report(detail_type, envelope)?,
+            (SOURCE, detail_type) => Self::of_report(detail_type, envelope, hub)?,
             ("lambda", FUNCTION_FAILED) => vec![Self::of_failure(envelope)?],
             (source, detail_type) => {
                 let message = format!("unknown detail type `{detail_type}` of source `{source}`");
@@ -157,11 +168,16 @@ impl Row {
         self.named.iter().cloned().chain(always)
     }
 
-    fn of_report(detail_type: &str, envelope: &Envelope) -> Result<Vec<Self>, Ignored> {
+    fn of_report(detail_type: &str, envelope: &Envelope, hub: &Hub) -> Result<Vec<Self>, Ignored> {
         let event = Event::from_detail(detail_type, envelope.detail.clone())?;
         let header = event.header();
         let Sandbox { account, region, alias } = &header.sandbox;
-        let origin = origin_of(envelope, account, region)?;
+        let origin = if tells_spend(&event) {
+            of_hub(envelope, hub)?;
+            place(account, region)
+        } else {
+            origin_of(envelope, account, region)?
+        };
         let (pk, sk, kept) = match &event {
             Event::Heartbeat(heartbeat) => {
                 let sk = format!("{origin}/{}/heartbeat", heartbeat.function);
@@ -171,6 +187,7 @@ impl Row {
             Event::Action(_) => (origin, format!("action/{}", header.id), REPORTS_KEPT),
             Event::ConfigurationRejected(_) => (origin, kind_first("configuration/", &header.id), REPORTS_KEPT),
             Event::AvailabilityChange(_) => (origin, kind_first("availability/", &header.id), REPORTS_KEPT),
+            Event::SandboxSpend(spend) => (origin, SandboxSpend::id_of(spend.month), REPORTS_KEPT),
             Event::AvailabilityUpdateRequested(_) | Event::SandboxLockRequested(_) | Event::SandboxLockReleased(_) => {
                 return Err(Ignored::Command(event.detail_type()));
             }
@@ -190,6 +207,11 @@ impl Row {
         let mut rows = vec![row(sk, kept, attributes_of(&event))];
         if let Event::AvailabilityChange(change) = &event {
             rows.extend(standing::of(change).map(|(sk, kept, said)| row(sk, kept, said)));
+        }
+        if let Event::SandboxSpend(spend) = &event {
+            let of_sandbox = row(place(account, region), REPORTS_KEPT, attributes_of(&event));
+            let detail = spend::in_brief(&envelope.detail);
+            rows.push(Self { pk: SandboxSpend::id_of(spend.month), detail, ..of_sandbox });
         }
         rows.extend(answer::in_event(&event).map(|(sk, said)| row(sk, REPORTS_KEPT, said)));
         Ok(rows)
@@ -261,11 +283,35 @@ struct RequestContext {
 ///
 /// EventBridge writes the account and Region of the sender into the envelope; a sandbox cannot choose them.
 fn origin_of(envelope: &Envelope, account: &str, region: &str) -> Result<String, Ignored> {
-    let unknown = || "nowhere".to_owned();
-    let origin = envelope.account.as_ref().zip(envelope.region.as_ref());
-    let origin = origin.map_or_else(unknown, |(account, region)| format!("{account}/{region}"));
-    let claimed = format!("{account}/{region}");
+    let (claimed, origin) = (place(account, region), sender_of(envelope));
     if claimed == origin { Ok(origin) } else { Err(Ignored::Forged { claimed, origin }) }
+}
+
+/// That an event comes from the hub itself, which may speak of any sandbox.
+fn of_hub(envelope: &Envelope, hub: &Hub) -> Result<(), Ignored> {
+    let sender = sender_of(envelope);
+    if sender == place(&hub.account, &hub.region) { Ok(()) } else { Err(Ignored::Rumour(sender)) }
+}
+
+/// Whether an event is about what sandboxes spend.
+fn tells_spend(event: &Event) -> bool {
+    match event {
+        Event::SandboxSpend(_) => true,
+        Event::Finding(finding) => finding.service == Service::Spend,
+        Event::Action(action) => action.service == Service::Spend,
+        _ => false,
+    }
+}
+
+/// The account and Region that an event comes from.
+fn sender_of(envelope: &Envelope) -> String {
+    let sender = envelope.account.as_ref().zip(envelope.region.as_ref());
+    sender.map_or_else(|| "nowhere".to_owned(), |(account, region)| place(account, region))
+}
+
+/// The partition key of what stands about a sandbox.
+fn place(account: &str, region: &str) -> String {
+    format!("{account}/{region}")
 }
 
 /// A sort key that begins with the kind of event, which some ids already do.
@@ -322,6 +368,7 @@ fn attributes_of(event: &Event) -> Vec<Attribute> {
             ("in_force", text(&rejected.in_force)),
         ],
         Event::AvailabilityChange(change) => standing::attributes_of(change),
+        Event::SandboxSpend(spend) => spend::attributes_of(spend),
         // They never become rows.
         Event::AvailabilityUpdateRequested(_) | Event::SandboxLockRequested(_) | Event::SandboxLockReleased(_) => {
             vec![]

@@ -47,6 +47,24 @@ pub(crate) enum Failure {
     /// The time asked about ends before it begins.
     #[error("`--to {to}` is before `--from {from}`")]
     Reversed { from: Date, to: Date },
+    /// A file of a cost export that is given twice, and would count twice.
+    #[error("`{}` is given twice, and would count twice", .file.display())]
+    Twice { file: PathBuf },
+    /// A folder without a cost export.
+    #[error("`{}` holds no file that ends with `.parquet`, `.csv.gz` or `.csv`", .folder.display())]
+    NoExport { folder: PathBuf },
+    /// A folder of which one cannot say that it holds no month twice.
+    #[error(
+        "`{}` may hold several deliveries of one month, each of which restates the whole month: {}; name the one that \
+         counts", .folder.display(), listed(.places)
+    )]
+    Deliveries { folder: PathBuf, places: Vec<PathBuf> },
+    /// The input is no query's answer about one sandbox.
+    #[error("{input} does not explain a lock: {problem}")]
+    Rows { input: Input, problem: String },
+    /// A cost export that cannot be read to its end.
+    #[error(transparent)]
+    Export(#[from] spend::Fault),
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]
     Write(io::Error),
@@ -68,10 +86,30 @@ impl Failure {
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Document { faults, .. } => faults.0.iter().map(Fault::to_string).collect(),
-            Self::Read { .. } | Self::Syntax { .. } | Self::Shape { .. } | Self::Reversed { .. } | Self::Write(_) => {
-                Vec::new()
-            }
+            Self::Read { .. }
+            | Self::Syntax { .. }
+            | Self::Shape { .. }
+            | Self::Reversed { .. }
+            | Self::Twice { .. }
+            | Self::NoExport { .. }
+            | Self::Deliveries { .. }
+            | Self::Rows { .. }
+            | Self::Export(_)
+            | Self::Write(_) => Vec::new(),
         }
+    }
+}
+
+/// Names the first three, and says how many more there are.
+fn listed(paths: &[PathBuf]) -> String {
+    let named: Vec<_> = paths.iter().take(3).map(|path| format!("`{}`", path.display())).collect();
+    let more = match paths.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match named.as_slice() {
+        [others @ .., last] if more.is_empty() && !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        named => named.join(", ") + &more,
     }
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::styling::Style;
 use comfy_table::{Attribute, Cell};
 use guardrail::catalogue::{Bounds, Choice};
-use guardrail::{ActionKind, Guardrail, Kind, Measure, Mode, Quantity, ScopeKind, Service};
+use guardrail::{ActionKind, Guardrail, Kind, Measure, Mode, Policy, Quantity, ScopeKind, Service};
 use serde::Serialize;
 
 use crate::answer::{Answer, Exit, Look, label, lines, pad, word};
@@ -61,6 +61,8 @@ struct Entry {
     /// Which limits are obeyed, in one phrase.
     expected_limit: String,
     levels: &'static [u16],
+    /// The levels at which the action is done, where it is not done at the limit itself.
+    locks_at: &'static [u16],
     default_mode: Mode,
     default_max_actions: u32,
     action: ActionKind,
@@ -83,7 +85,7 @@ impl Entry {
         let limit = guardrail.default_limit.quantity();
         let bounds = match guardrail.bounds {
             Bounds::Between(least, greatest) => Some((least.quantity().to_string(), greatest.quantity().to_string())),
-            Bounds::SomeOf(_) | Bounds::Patterns => None,
+            Bounds::SomeOf(_) | Bounds::Patterns | Bounds::Budget => None,
         };
         let (least_limit, greatest_limit) = bounds.unzip();
         let chosen = |choice: &Choice| Chosen {
@@ -106,6 +108,7 @@ impl Entry {
             greatest_limit,
             expected_limit: guardrail.bounds.expected(&limit),
             levels: guardrail.default_levels,
+            locks_at: guardrail.locks_at,
             default_mode: guardrail.default_mode,
             default_max_actions: guardrail.default_max_actions,
             action: guardrail.action,
@@ -125,8 +128,8 @@ fn parameters(guardrail: &Guardrail) -> Vec<String> {
         });
         std::iter::once(setting.to_owned()).chain(scopes)
     };
-    let single = ["levels", "max_actions"].into_iter().chain(guardrail.choices.iter().map(|choice| choice.name));
-    let settings = scoped("limit").chain(scoped("mode")).chain(single.map(str::to_owned));
+    let single = std::iter::once("max_actions").chain(guardrail.choices.iter().map(|choice| choice.name));
+    let settings = ["limit", "mode", "levels"].into_iter().flat_map(scoped).chain(single.map(str::to_owned));
     settings.map(|setting| format!("{}/{setting}", guardrail.parameter_path())).collect()
 }
 
@@ -164,14 +167,14 @@ fn measure(measure: Measure) -> String {
 }
 
 /// The default limit, for whatever it holds together, and its levels. Words are allowed or not, and have no levels.
-fn limit(guardrail: &Guardrail) -> String {
+fn limit(guardrail: &'static Guardrail) -> String {
     let per = guardrail.counted_in.map(|kind| format!(" per {kind}")).unwrap_or_default();
     match guardrail.default_limit.quantity() {
         // A blank after each comma, so that a long list wraps.
         words @ Quantity::Words(_) => words.to_string().replace(',', ", "),
         amount => {
-            let levels: Vec<_> = guardrail.default_levels.iter().map(u16::to_string).collect();
-            format!("{amount}{per} at {}", levels.join(","))
+            let levels = Policy::default_of(guardrail).levels.sandbox;
+            format!("{amount}{per} at {levels}")
         }
     }
 }
@@ -191,7 +194,7 @@ mod tests {
     fn every_parameter_named_is_one_that_is_read() {
         for guardrail in catalogue::all() {
             let names = parameters(guardrail);
-            assert_eq!(names.len(), 4 + 2 * guardrail.scopes.len() + guardrail.choices.len(), "`{}`", guardrail.id);
+            assert_eq!(names.len(), 4 + 3 * guardrail.scopes.len() + guardrail.choices.len(), "`{}`", guardrail.id);
             for name in names {
                 let name = name.replace(['<', '>'], "");
                 // No setting takes this value, so a name that is read faults its value, not its name.

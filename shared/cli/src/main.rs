@@ -1,4 +1,5 @@
-//! The operator's command: what the guardrails are, whether their settings will be obeyed, and when sandboxes are open.
+//! The operator's command: what the guardrails are, whether their settings will be obeyed, when sandboxes are open, and
+//! what they spend.
 //!
 //! This file is the edge, and the only one to read the clock, the terminal and the environment. Each subcommand is a
 //! module that turns its arguments into an [`Answer`], and knows nothing of where that goes.
@@ -6,6 +7,7 @@
 mod answer;
 mod catalogue;
 mod params;
+mod spend;
 mod which;
 mod window;
 
@@ -20,6 +22,7 @@ use jiff::Timestamp;
 
 use crate::answer::{Answer, Exit, Look};
 use crate::params::Params;
+use crate::spend::Spend;
 use crate::window::Window;
 
 const STYLES: Styles = Styles::styled()
@@ -38,6 +41,8 @@ Examples:
                                         Every time that it opens and closes a sandbox
   guardrails window calendar window.json --month 2027-03
                                         The month, hour by hour
+  guardrails spend summarise *.parquet --by service
+                                        What a cost export adds up to
 
 Exit codes:
   0  all is well
@@ -62,6 +67,8 @@ enum Command {
     Params(Params),
     #[command(subcommand)]
     Window(Window),
+    #[command(subcommand)]
+    Spend(Spend),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +106,8 @@ fn run(command: &Command, now: Timestamp, look: Look) -> Result<Answer, answer::
         Command::Window(Window::Check(check)) => check.run(now, io::stdin().lock(), look),
         Command::Window(Window::Simulate(simulate)) => simulate.run(io::stdin().lock(), look),
         Command::Window(Window::Calendar(calendar)) => calendar.run(io::stdin().lock(), look),
+        Command::Spend(Spend::Summarise(summarise)) => summarise.run(look),
+        Command::Spend(Spend::Explain(explain)) => explain.run(io::stdin().lock(), look),
     }
 }
 

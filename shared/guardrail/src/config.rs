@@ -1,8 +1,9 @@
 //! What Parameter Store says, as a [`Policy`] for each guardrail, and what it says wrongly, as [`Rejected`].
 //!
 //! The names are a contract: `/sandbox-guardrails/<service>/<guardrail>/` followed by `limit`, `limit/<scope>`, `mode`,
-//! `mode/<scope>`, `levels`, `max_actions` or a [`Choice`] of that guardrail; exemptions are
-//! `/sandbox-guardrails/exemptions/<name>`; settings of [`closing`] are below `/sandbox-guardrails/availability/`. Where a guardrail knows several kinds of scopes, the first is written
+//! `mode/<scope>`, `levels`, `levels/<scope>`, `max_actions` or a [`Choice`] of that guardrail; exemptions are
+//! `/sandbox-guardrails/exemptions/<name>`; settings of [`closing`] are below `/sandbox-guardrails/availability/`; in the
+//! hub `/sandbox-guardrails/spend/sandboxes/<account>` tells what it cannot know of a sandbox ([`Registered`]). Where a guardrail knows several kinds of scopes, the first is written
 //! `limit/<scope>` and each `limit/<kind>/<scope>`.
 //!
 //! A value that does not parse is never obeyed and never switches a guardrail off. The edge looks for the last good
@@ -19,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::{self, Choice, Guardrail};
 use crate::closing::{self, AVAILABILITY, Closing};
 use crate::exemption::EXEMPTION_SYNTAX;
-use crate::level::LEVELS_SYNTAX;
+use crate::level::{BUDGET_LEVELS_SYNTAX, LEVELS_SYNTAX};
+use crate::measure::MeasureKind;
 use crate::observation::Scopes;
+use crate::register::{REGISTERED_SYNTAX, Registered, SANDBOXES, is_account};
 use crate::{Exemption, Levels, Observation, Quantity, ScopeKind, Service};
 
 /// Where every parameter of the guardrails lives.
@@ -87,6 +90,11 @@ impl<T> Scoped<T> {
         std::iter::once(&self.sandbox).chain(self.scopes.values())
     }
 
+    /// What is set for this scope, or else for the sandbox.
+    fn set_for(&self, scope: Option<&(ScopeKind, String)>) -> &T {
+        scope.and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.sandbox)
+    }
+
     fn set(&mut self, scope: LimitOf, value: T) {
         match scope {
             Some(scope) => drop(self.scopes.insert(scope, value)),
@@ -108,8 +116,10 @@ pub struct Policy {
     pub guardrail: &'static Guardrail,
     /// The limit.
     pub limit: Scoped<Quantity>,
+    /// Whether somebody has set the limit for the sandbox, so that it is not the catalogue's.
+    pub limit_is_set: bool,
     /// Percentages of the limit that are findings.
-    pub levels: Levels,
+    pub levels: Scoped<Levels>,
     /// Off, observe or enforce.
     pub mode: Scoped<Mode>,
     /// How many resources one run may act on.
@@ -133,7 +143,8 @@ impl Policy {
         Self {
             guardrail,
             limit: Scoped::new(guardrail.default_limit.quantity()),
-            levels: guardrail.levels(),
+            limit_is_set: false,
+            levels: Scoped::new(guardrail.levels()),
             mode: Scoped::new(guardrail.default_mode),
             max_actions: guardrail.default_max_actions,
             choices: BTreeMap::new(),
@@ -147,6 +158,11 @@ impl Policy {
         self.choices.get(name).map(String::as_str).or_else(default).unwrap_or_default()
     }
 
+    /// Whether somebody has set the limit for a resource in these scopes, so that it is not the catalogue's.
+    pub fn limit_is_set_for(&self, scopes: &Scopes) -> bool {
+        self.limit_is_set || self.limit.with_scope(scopes).0.is_some()
+    }
+
     /// Whether breaches are acted on in any scope at all.
     pub fn enforces(&self) -> bool {
         self.mode.values().any(|mode| *mode == Mode::Enforce)
@@ -154,7 +170,7 @@ impl Policy {
 
     /// Whether any setting or exemption depends on tags: on an owner, a template, a user type.
     pub fn asks_for_tags(&self) -> bool {
-        let mut scopes = self.limit.scopes.keys().chain(self.mode.scopes.keys());
+        let mut scopes = self.limit.scopes.keys().chain(self.mode.scopes.keys()).chain(self.levels.scopes.keys());
         let of_tags = |exemption: &Exemption| exemption.resource_owner.is_some() || exemption.scope.is_some();
         scopes.any(|(kind, _)| kind.tag().is_some()) || self.exemptions.values().any(of_tags)
     }
@@ -177,6 +193,8 @@ pub enum Parameter {
     Exemption(String, Exemption),
     /// A setting of how the sandbox closes.
     Closing(closing::Setting),
+    /// What the hub is told of the sandbox of this account.
+    Registered(String, Registered),
 }
 
 /// The value of a guardrail's parameter.
@@ -186,7 +204,7 @@ pub enum Setting {
     Limit(Quantity),
     /// `mode`, `mode/<scope>`.
     Mode(Mode),
-    /// `levels`.
+    /// `levels`, `levels/<scope>`.
     Levels(Levels),
     /// `max_actions`.
     MaxActions(u32),
@@ -254,20 +272,26 @@ impl Parameter {
             ["exemptions", name] if !name.is_empty() => Exemption::parse(value)
                 .map(|exemption| Self::Exemption((*name).to_owned(), exemption))
                 .map_err(|problem| Fault::value(format!("{EXEMPTION_SYNTAX}; {problem}"))),
+            ["spend", SANDBOXES, account] if is_account(account) => match Registered::parse(value) {
+                Some(entry) => Ok(Self::Registered((*account).to_owned(), entry)),
+                None => Err(Fault::value(REGISTERED_SYNTAX)),
+            },
             [AVAILABILITY, setting @ ..] => closing::Setting::parse(setting, value).map(Self::Closing),
             [service, id, setting @ ..] => {
                 let guardrail = catalogue::all().find(|g| g.service.as_str() == *service && g.id == *id);
                 let guardrail = guardrail.ok_or_else(|| unknown(known_guardrails()))?;
                 let misnamed = || unknown(format!("{} under `{}/`", guardrail.settings(), guardrail.parameter_path()));
                 let (name, scope) = match setting {
-                    [name @ ("limit" | "mode"), scope @ ..] => (*name, guardrail.scope_of(scope).ok_or_else(misnamed)?),
+                    [name @ ("limit" | "mode" | "levels"), scope @ ..] => {
+                        (*name, guardrail.scope_of(scope).ok_or_else(misnamed)?)
+                    }
                     [name] => (*name, None),
                     _ => return Err(misnamed()),
                 };
                 let setting = match name {
                     "limit" => guardrail.parse_limit(value)?,
                     "mode" => guardrail.parse_mode(value)?,
-                    "levels" => Setting::Levels(Levels::parse(value).ok_or_else(|| Fault::value(LEVELS_SYNTAX))?),
+                    "levels" => guardrail.parse_levels(value)?,
                     "max_actions" => parse_max_actions(value)?,
                     name => {
                         let choice = guardrail.choices.iter().find(|choice| choice.name == name);
@@ -289,7 +313,7 @@ impl Parameter {
 fn known_guardrails() -> String {
     format!(
         "a name under `{ROOT}/<service>/<guardrail>/` of a guardrail of the catalogue, a setting under \
-         `{ROOT}/{AVAILABILITY}/`, or `{EXEMPTIONS}/<name>`"
+         `{ROOT}/{AVAILABILITY}/`, `{ROOT}/spend/{SANDBOXES}/<account>`, or `{EXEMPTIONS}/<name>`"
     )
 }
 
@@ -303,16 +327,16 @@ fn parse_max_actions(value: &str) -> Result<Setting, Fault> {
 
 impl Guardrail {
     fn levels(&self) -> Levels {
-        Levels::new(self.default_levels).unwrap_or_default()
+        Levels::new(self.default_levels).unwrap_or_default().locking_at(self.locks_at)
     }
 
     /// The names that follow a guardrail's path, for messages.
     fn settings(&self) -> String {
-        let mut settings = vec!["`limit`".to_owned(), "`mode`".to_owned()];
+        let mut settings = ["`limit`", "`mode`", "`levels`"].map(str::to_owned).to_vec();
         if !self.scopes.is_empty() {
-            settings.extend(["`limit/<scope>`".to_owned(), "`mode/<scope>`".to_owned()]);
+            settings.extend(["`limit/<scope>`", "`mode/<scope>`", "`levels/<scope>`"].map(str::to_owned));
         }
-        settings.extend(["`levels`".to_owned(), "`max_actions`".to_owned()]);
+        settings.push("`max_actions`".to_owned());
         settings.extend(self.choices.iter().map(|choice| format!("`{}`", choice.name)));
         settings.join(", ")
     }
@@ -338,6 +362,14 @@ impl Guardrail {
         limit.map(Setting::Limit).ok_or_else(|| Fault::value(self.bounds.expected(&default)))
     }
 
+    fn parse_levels(&self, value: &str) -> Result<Setting, Fault> {
+        let (levels, syntax) = match self.measure.kind() {
+            MeasureKind::Money => (Levels::parse_of_budget(value), BUDGET_LEVELS_SYNTAX),
+            _ => (Levels::parse(value), LEVELS_SYNTAX),
+        };
+        levels.map(Setting::Levels).ok_or_else(|| Fault::value(syntax))
+    }
+
     fn parse_mode(&self, value: &str) -> Result<Setting, Fault> {
         match value.trim() {
             "off" => Ok(Setting::Mode(Mode::Off)),
@@ -355,13 +387,14 @@ pub struct Configuration {
     policies: BTreeMap<&'static str, Policy>,
     exemptions: BTreeMap<String, Exemption>,
     closing: Closing,
+    registered: BTreeMap<String, Registered>,
 }
 
 impl Default for Configuration {
     /// The catalogue's defaults.
     fn default() -> Self {
         let policies = catalogue::all().map(|guardrail| (guardrail.id, Policy::default_of(guardrail))).collect();
-        Self { policies, exemptions: BTreeMap::new(), closing: Closing::default() }
+        Self { policies, exemptions: BTreeMap::new(), closing: Closing::default(), registered: BTreeMap::new() }
     }
 }
 
@@ -383,6 +416,7 @@ impl Configuration {
     pub fn obey(&mut self, parameter: Parameter) {
         match parameter {
             Parameter::Closing(setting) => self.closing.obey(setting),
+            Parameter::Registered(account, entry) => drop(self.registered.insert(account, entry)),
             Parameter::Exemption(name, exemption) => {
                 for policy in self.policies.values_mut().filter(|policy| exemption.concerns(policy.guardrail)) {
                     policy.exemptions.insert(name.clone(), exemption.clone());
@@ -392,9 +426,12 @@ impl Configuration {
             Parameter::Setting(guardrail, scope, setting) => {
                 let policy = self.policies.entry(guardrail.id).or_insert_with(|| Policy::default_of(guardrail));
                 match setting {
-                    Setting::Limit(limit) => policy.limit.set(scope, limit),
+                    Setting::Limit(limit) => {
+                        policy.limit_is_set |= scope.is_none();
+                        policy.limit.set(scope, limit);
+                    }
                     Setting::Mode(mode) => policy.mode.set(scope, mode),
-                    Setting::Levels(levels) => policy.levels = levels,
+                    Setting::Levels(levels) => policy.levels.set(scope, levels),
                     Setting::MaxActions(max_actions) => policy.max_actions = max_actions,
                     Setting::Choice(choice, value) => drop(policy.choices.insert(choice.name, value)),
                 }
@@ -415,6 +452,11 @@ impl Configuration {
     /// How the sandbox closes.
     pub fn closing(&self) -> &Closing {
         &self.closing
+    }
+
+    /// What the hub was told of sandboxes, by account.
+    pub fn registered(&self) -> &BTreeMap<String, Registered> {
+        &self.registered
     }
 
     /// The exemptions that have expired by `now`, by name. They are not honoured.
@@ -460,6 +502,10 @@ impl Configuration {
                 None => "no exemption".to_owned(),
             };
         }
+        if let Some(account) = name.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix("/spend/sandboxes/")) {
+            let entry = self.registered.get(account).and_then(|entry| serde_json::to_string(entry).ok());
+            return entry.map_or_else(|| "no entry".to_owned(), |json| format!("the last good entry, {json}"));
+        }
         if let Some(setting) = name.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/'))
             && let Some(setting) = setting.strip_prefix(AVAILABILITY).and_then(|rest| rest.strip_prefix('/'))
         {
@@ -470,13 +516,10 @@ impl Configuration {
             let mut steps = setting.split('/');
             let setting = steps.next()?;
             let scope = policy.guardrail.scope_of(&steps.collect::<Vec<_>>()).flatten();
-            let limit =
-                scope.as_ref().and_then(|scope| policy.limit.scopes.get(scope)).unwrap_or(&policy.limit.sandbox);
-            let mode = scope.as_ref().and_then(|scope| policy.mode.scopes.get(scope)).unwrap_or(&policy.mode.sandbox);
             Some(match setting {
-                "limit" => limit.to_string(),
-                "mode" => mode.to_string(),
-                "levels" => policy.levels.to_string(),
+                "limit" => policy.limit.set_for(scope.as_ref()).to_string(),
+                "mode" => policy.mode.set_for(scope.as_ref()).to_string(),
+                "levels" => policy.levels.set_for(scope.as_ref()).to_string(),
                 "max_actions" => policy.max_actions.to_string(),
                 choice => policy.choice(choice).to_owned(),
             })

@@ -13,6 +13,7 @@ use crate::availability::{
 };
 use crate::config::Rejected;
 use crate::measure::EpisodeOf;
+use crate::spending::SandboxSpend;
 use crate::{ActionKind, Guardrail, Level, Measure, Mode, Quantity, Service, owner};
 
 /// The `source` of every event that the guardrails put.
@@ -197,7 +198,7 @@ pub struct Heartbeat {
     pub header: Header,
     /// The function that is alive, such as `athena-watch`.
     pub function: String,
-    /// What it saw in this sweep: counts by the service's own words.
+    /// What it saw in this sweep: counts by the service's own words, and gauges of what the service is paid by.
     pub saw: BTreeMap<String, u64>,
     /// How long the sweep took, without any vigil after it.
     pub took: SignedDuration,
@@ -244,6 +245,8 @@ pub enum Event {
     ConfigurationRejected(ConfigurationRejected),
     /// `Sandbox Availability Change`.
     AvailabilityChange(AvailabilityChange),
+    /// `Sandbox Spend`, which is much larger than the others.
+    SandboxSpend(Box<SandboxSpend>),
     /// The command `Availability Update Requested`.
     AvailabilityUpdateRequested(AvailabilityUpdateRequested),
     /// The command `Sandbox Lock Requested`.
@@ -261,6 +264,7 @@ impl Event {
             Self::Heartbeat(_) => "Guardrail Heartbeat",
             Self::ConfigurationRejected(_) => "Configuration Rejected",
             Self::AvailabilityChange(_) => "Sandbox Availability Change",
+            Self::SandboxSpend(_) => "Sandbox Spend",
             Self::AvailabilityUpdateRequested(_) => "Availability Update Requested",
             Self::SandboxLockRequested(_) => "Sandbox Lock Requested",
             Self::SandboxLockReleased(_) => "Sandbox Lock Released",
@@ -275,6 +279,7 @@ impl Event {
             Self::Heartbeat(heartbeat) => &heartbeat.header,
             Self::ConfigurationRejected(rejected) => &rejected.header,
             Self::AvailabilityChange(change) => &change.header,
+            Self::SandboxSpend(spend) => &spend.header,
             Self::AvailabilityUpdateRequested(command) => &command.header,
             Self::SandboxLockRequested(command) => &command.header,
             Self::SandboxLockReleased(command) => &command.header,
@@ -297,6 +302,7 @@ impl Event {
             "Guardrail Heartbeat" => read(&detail).map(Self::Heartbeat),
             "Configuration Rejected" => read(&detail).map(Self::ConfigurationRejected),
             "Sandbox Availability Change" => read(&detail).map(Self::AvailabilityChange),
+            "Sandbox Spend" => read(&detail).map(Box::new).map(Self::SandboxSpend),
             "Availability Update Requested" => read(&detail).map(Self::AvailabilityUpdateRequested),
             "Sandbox Lock Requested" => read(&detail).map(Self::SandboxLockRequested),
             "Sandbox Lock Released" => read(&detail).map(Self::SandboxLockReleased),
@@ -339,6 +345,12 @@ from!(
     SandboxLockReleased
 );
 
+impl From<SandboxSpend> for Event {
+    fn from(event: SandboxSpend) -> Self {
+        Self::SandboxSpend(Box::new(event))
+    }
+}
+
 /// The JSON Schema of each detail, and of other JSON that people write, by file name under `events/schemas/`.
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
     vec![
@@ -347,10 +359,12 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("guardrail-heartbeat.json", schemars::schema_for!(Heartbeat)),
         ("configuration-rejected.json", schemars::schema_for!(ConfigurationRejected)),
         ("sandbox-availability-change.json", schemars::schema_for!(AvailabilityChange)),
+        ("sandbox-spend.json", schemars::schema_for!(SandboxSpend)),
         ("availability-update-requested.json", schemars::schema_for!(AvailabilityUpdateRequested)),
         ("sandbox-lock-requested.json", schemars::schema_for!(SandboxLockRequested)),
         ("sandbox-lock-released.json", schemars::schema_for!(SandboxLockReleased)),
         ("workflow-input.json", schemars::schema_for!(WorkflowInput)),
+        ("registered-sandbox.json", schemars::schema_for!(crate::Registered)),
         ("exemption.json", schemars::schema_for!(crate::Exemption)),
     ]
 }

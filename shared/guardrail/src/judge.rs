@@ -12,9 +12,10 @@ use wildmatch::WildMatch;
 
 use crate::config::LimitOf;
 use crate::event::{Finding, Header, Resource, Sandbox};
+use crate::level::Rung;
 use crate::measure::{EpisodeOf, MeasureKind};
 use crate::observation::Reading;
-use crate::{ActionKind, Level, Mode, Observation, Policy, Quantity, Severity};
+use crate::{ActionKind, Level, Measure, Mode, Observation, Policy, Quantity, Severity};
 
 /// The level of the limit itself.
 pub const LIMIT: Level = Level { percent: 100, severity: Severity::Breach };
@@ -61,6 +62,8 @@ pub struct Assessment<'a> {
     pub mode: Mode,
     /// The exemption that covers it.
     pub exemption: Option<&'a str>,
+    /// What is measured when the estimate counts, where there is one.
+    estimated: Option<Quantity>,
     /// The moment that the condition began, where the measurement itself tells.
     since: Option<Timestamp>,
 }
@@ -73,13 +76,19 @@ impl Assessment<'_> {
 
     /// What was measured and what is allowed, for a sentence: `it has run 31m of the 30m allowed`.
     pub fn sentence(&self, policy: &Policy) -> String {
-        let Self { measured, limit, .. } = self;
+        self.sentence_of(policy, &self.measured)
+    }
+
+    /// The same, of this measurement.
+    fn sentence_of(&self, policy: &Policy, measured: &Quantity) -> String {
+        let Self { limit, .. } = self;
         let measure = policy.guardrail.measure;
         let (verb, noun) = (measure.verb(), measure.noun());
         match measure.kind() {
             MeasureKind::Time if noun.is_empty() => format!("{verb} {} of the {limit} allowed", measured.brief()),
             MeasureKind::Time => format!("{verb} {}{noun}, {limit} allowed", measured.brief()),
             MeasureKind::Size => format!("{verb} {measured}{noun} of the {limit} allowed"),
+            MeasureKind::Money => format!("{verb} {} of the {limit} allowed", measured.brief()),
             MeasureKind::Count if self.breach => {
                 format!("{verb} {measured} where {limit} are allowed, and newer than the {limit} that stay")
             }
@@ -120,6 +129,12 @@ pub fn assess<'a>(policy: &'a Policy, observations: &'a [Observation], now: Time
                 (measured, breach)
             }
             (MeasureKind::Size, Some(Reading::Amount(measured)), _) => (measured.clone(), *measured > limit),
+            (MeasureKind::Money, Some(Reading::Amount(Quantity::Money(spent))), Quantity::Budget(budget)) => {
+                // Nothing is said of amounts that cannot be compared.
+                let measured = (spent.currency == budget.money.currency).then(|| Quantity::Money(spent.clone()))?;
+                let breach = LIMIT.reached(&measured, &limit);
+                (measured, breach)
+            }
             (MeasureKind::Words, Some(Reading::Words(words)), Quantity::Words(allowed)) => {
                 let allowed: Vec<WildMatch> = allowed.iter().map(|pattern| WildMatch::new(pattern)).collect();
                 let other = words.iter().filter(|word| !allowed.iter().any(|allowed| allowed.matches(word)));
@@ -148,7 +163,11 @@ fn assessment<'a>(
     now: Timestamp,
 ) -> Assessment<'a> {
     let (mode, exemption) = (*policy.mode.of(&observation.scopes), policy.exempt(observation, now));
-    Assessment { observation, measured, limit, breach, mode, exemption, since }
+    let estimated = match observation.readings.get(&Measure::EstimatedSpend) {
+        Some(Reading::Amount(estimated)) => Some(estimated.clone()),
+        _ => None,
+    };
+    Assessment { observation, measured, limit, breach, mode, exemption, estimated, since }
 }
 
 /// What the guardrail measures and is not switched off for.
@@ -227,8 +246,12 @@ pub fn judge(
         Vec::new()
     };
     for assessment in assess(policy, observations, now) {
-        for level in policy.levels.iter().rev().filter(|level| reached(policy, &assessment, *level)) {
-            findings.push(finding(policy, &assessment, level, sandbox, now));
+        let levels = policy.levels.of(&assessment.observation.scopes);
+        for level in levels.iter().rev() {
+            let rung = levels.rung(level);
+            if let Some(measured) = reached(policy, &assessment, level, rung) {
+                findings.push(finding(policy, &assessment, level, rung, measured, sandbox, now));
+            }
         }
     }
     findings.sort_by_cached_key(|finding| {
@@ -245,26 +268,45 @@ pub fn judge(
     findings
 }
 
-/// Whether an assessment reaches a level. The limit itself is reached by a breach and by nothing else.
-fn reached(policy: &Policy, assessment: &Assessment<'_>, level: Level) -> bool {
-    let Assessment { measured, limit, breach, .. } = assessment;
-    match (policy.guardrail.measure.kind(), level.percent) {
-        (_, 100) => *breach,
-        (MeasureKind::Time | MeasureKind::Size, _) => level.reached(measured, limit),
+/// The measurement by which an assessment reaches a level. The limit itself is reached by a breach and by nothing else.
+fn reached<'a>(policy: &Policy, assessment: &'a Assessment<'_>, level: Level, rung: Rung) -> Option<&'a Quantity> {
+    let Assessment { measured, limit, breach, estimated, .. } = assessment;
+    let (measured, reached) = match (policy.guardrail.measure.kind(), level.percent) {
+        (MeasureKind::Money, _) => {
+            let measured = if rung.estimated { estimated.as_ref()? } else { measured };
+            (measured, level.reached(measured, limit))
+        }
+        (_, 100) => (measured, *breach),
+        (MeasureKind::Time | MeasureKind::Size, _) => (measured, level.reached(measured, limit)),
         // Below its limit a count is a finding of the group, and words are allowed or not.
-        (MeasureKind::Count | MeasureKind::Words, _) => false,
-    }
+        (MeasureKind::Count | MeasureKind::Words, _) => return None,
+    };
+    reached.then_some(measured)
 }
 
-fn finding(policy: &Policy, assessment: &Assessment<'_>, level: Level, sandbox: &Sandbox, now: Timestamp) -> Finding {
-    let Assessment { observation, measured, limit, mode, exemption, since, .. } = assessment;
+fn finding(
+    policy: &Policy,
+    assessment: &Assessment<'_>,
+    level: Level,
+    rung: Rung,
+    measured: &Quantity,
+    sandbox: &Sandbox,
+    now: Timestamp,
+) -> Finding {
+    let Assessment { observation, limit, mode, exemption, since, .. } = assessment;
     let guardrail = policy.guardrail;
+    let money = guardrail.measure.kind() == MeasureKind::Money;
+    let limit_is_set = policy.limit_is_set_for(&observation.scopes);
+    // Of a budget only some levels lock, and none where nobody has set one.
+    let action = if money && !(rung.locks && limit_is_set) { ActionKind::Report } else { guardrail.action };
     let Resource { kind, id } = &observation.resource;
     let scope = guardrail.scopes.iter().find_map(|kind| observation.scopes.get(kind)).cloned();
     // A workgroup is a scope itself, and not in itself.
     let of = scope.as_ref().filter(|scope| *scope != id).map(|scope| format!(" in `{scope}`")).unwrap_or_default();
     let percent = match guardrail.measure.kind() {
-        MeasureKind::Time | MeasureKind::Size => format!(" ({} % reached)", level.percent),
+        MeasureKind::Money if !limit_is_set => format!(", which is the default ({} % reached)", level.percent),
+        MeasureKind::Money if rung.estimated => format!(" by estimate ({} % reached)", level.percent),
+        MeasureKind::Time | MeasureKind::Size | MeasureKind::Money => format!(" ({} % reached)", level.percent),
         MeasureKind::Count | MeasureKind::Words => String::new(),
     };
     Finding {
@@ -277,16 +319,16 @@ fn finding(policy: &Policy, assessment: &Assessment<'_>, level: Level, sandbox: 
         principal: None,
         state: observation.state.clone(),
         started_at: observation.started_at,
-        measure: guardrail.measure,
+        measure: if rung.estimated { Measure::EstimatedSpend } else { guardrail.measure },
         level,
         episode: *since,
         limit: limit.clone(),
         measured: measured.clone(),
         mode: *mode,
-        action: guardrail.action,
+        action,
         exemption: exemption.map(str::to_owned),
         held_back: false,
-        message: format!("{kind} `{id}`{of} {}{percent}", assessment.sentence(policy)),
+        message: format!("{kind} `{id}`{of} {}{percent}", assessment.sentence_of(policy, measured)),
     }
 }
 
@@ -295,7 +337,7 @@ fn finding(policy: &Policy, assessment: &Assessment<'_>, level: Level, sandbox: 
 fn nearing(policy: &Policy, group: &Group<'_>, sandbox: &Sandbox, now: Timestamp) -> Vec<Finding> {
     let (guardrail, measured) = (policy.guardrail, count_of(group));
     let Some(newest) = group.members.last() else { return Vec::new() };
-    let levels = policy.levels.iter().rev().filter(|level| level.percent < 100);
+    let levels = policy.levels.of(&newest.scopes).iter().rev().filter(|level| level.percent < 100);
     let levels = levels.filter(|level| level.reached(&measured, &group.limit));
     let finding = |level: Level| Finding {
         header: Header::new(Finding::id_of(guardrail, &group.resource, level, None), sandbox, now),

@@ -39,12 +39,52 @@ impl Level {
 ///
 /// A list without 100 % would let a resource pass its limit unseen, so it cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Levels(Vec<u16>);
+pub struct Levels(Vec<Rung>);
+
+/// One level of the list, and what is particular about it. Only levels of a budget are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rung {
+    percent: u16,
+    /// Whether the sandbox is locked when it is reached.
+    pub locks: bool,
+    /// Whether it is held against the estimate, instead of against what the cost export says.
+    pub estimated: bool,
+}
+
+impl Rung {
+    const fn plain(percent: u16) -> Self {
+        Self { percent, locks: false, estimated: false }
+    }
+
+    /// Reads `200`, `200:lock`, `90:estimated`, `200:lock:estimated`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.trim().split(':');
+        let mut rung = Self::plain(words.next()?.parse().ok()?);
+        for word in words {
+            let mark = match word {
+                "lock" => &mut rung.locks,
+                "estimated" => &mut rung.estimated,
+                _ => return None,
+            };
+            if std::mem::replace(mark, true) {
+                return None;
+            }
+        }
+        Some(rung)
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lock, estimated) = (if self.locks { ":lock" } else { "" }, if self.estimated { ":estimated" } else { "" });
+        write!(f, "{}{lock}{estimated}", self.percent)
+    }
+}
 
 impl Default for Levels {
     /// The limit itself and nothing below it.
     fn default() -> Self {
-        Self(vec![100])
+        Self(vec![Rung::plain(100)])
     }
 }
 
@@ -52,13 +92,14 @@ impl Default for Levels {
 pub const LEVELS_SYNTAX: &str =
     "1 to 10 whole percentages of the limit, ascending, each from 1 to 1000, 100 among them, such as `75,95,100`";
 
+/// How to write the levels of a budget, for messages.
+pub const BUDGET_LEVELS_SYNTAX: &str = "1 to 10 whole percentages of the budget, ascending, each from 1 to 1000, 100 among them; with `:lock` behind those of 100 \
+     or more that lock the sandbox, and `:estimated` behind those that are held against the estimate, such as `50,90:estimated,100,200:lock`";
+
 impl Levels {
     /// Takes ascending percentages that contain 100; `None` when they are anything else.
     pub fn new(percents: &[u16]) -> Option<Self> {
-        let ascending = percents.is_sorted_by(|a, b| a < b);
-        let in_range = percents.iter().all(|percent| (1..=1000).contains(percent));
-        let holds_the_limit = percents.contains(&100);
-        (ascending && in_range && holds_the_limit && percents.len() <= 10).then(|| Self(percents.to_vec()))
+        Self::of(percents.iter().copied().map(Rung::plain).collect())
     }
 
     /// Reads `75,95,100`; `None` when the text is not such a list.
@@ -67,30 +108,59 @@ impl Levels {
         Self::new(&percents)
     }
 
+    /// Reads the levels of a budget, `50,75:estimated,100,200:lock`; `None` when the text is no such list.
+    pub fn parse_of_budget(text: &str) -> Option<Self> {
+        Self::of(text.split(',').map(Rung::parse).collect::<Option<_>>()?)
+    }
+
+    fn of(rungs: Vec<Rung>) -> Option<Self> {
+        let ascending = rungs.is_sorted_by(|a, b| a.percent < b.percent);
+        let in_range = rungs.iter().all(|rung| (1..=1000).contains(&rung.percent));
+        let holds_the_limit = rungs.iter().any(|rung| rung.percent == 100);
+        let locks_at_the_limit = rungs.iter().all(|rung| !rung.locks || rung.percent >= 100);
+        let sound = ascending && in_range && holds_the_limit && locks_at_the_limit && rungs.len() <= 10;
+        sound.then_some(Self(rungs))
+    }
+
+    /// The same, locking at these.
+    #[must_use]
+    pub fn locking_at(mut self, percents: &[u16]) -> Self {
+        for rung in &mut self.0 {
+            rung.locks = percents.contains(&rung.percent);
+        }
+        self
+    }
+
+    /// What is particular about a level.
+    pub fn rung(&self, level: Level) -> Rung {
+        let rung = self.0.iter().find(|rung| rung.percent == level.percent);
+        rung.copied().unwrap_or(Rung::plain(level.percent))
+    }
+
     /// The levels from the lowest up. 100 % and more is a breach, the highest below it the warning, the rest notices.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Level> + '_ {
-        let warning = self.0.iter().rfind(|percent| **percent < 100);
-        self.0.iter().map(move |percent| {
-            let severity = match percent {
+        let warning = self.0.iter().rfind(|rung| rung.percent < 100);
+        self.0.iter().map(move |rung| {
+            let severity = match rung.percent {
                 100.. => Severity::Breach,
-                _ if Some(percent) == warning => Severity::Warning,
+                _ if Some(rung) == warning => Severity::Warning,
                 _ => Severity::Notice,
             };
-            Level { percent: *percent, severity }
+            Level { percent: rung.percent, severity }
         })
     }
 
     /// The bare percentages, ascending.
-    pub fn percents(&self) -> &[u16] {
-        &self.0
+    pub fn percents(&self) -> Vec<u16> {
+        self.0.iter().map(|rung| rung.percent).collect()
     }
 }
 
-/// The form used in parameters: `75,95,100`.
+/// The form used in parameters: `75,95,100`, `100,200:lock`.
 impl fmt::Display for Levels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percents: Vec<String> = self.0.iter().map(u16::to_string).collect();
-        f.write_str(&percents.join(","))
+        let rungs: Vec<String> = self.0.iter().map(Rung::to_string).collect();
+        f.write_str(&rungs.join(","))
     }
 }
 

@@ -31,6 +31,14 @@ pub enum Measure {
     Gpus,
     /// Data processing units, a fraction counted as one.
     Dpus,
+    /// What was spent in the budget's period, as the cost export says.
+    Spend,
+    /// The same, with what was spent since the export as the usage lets estimate it.
+    EstimatedSpend,
+    /// Whether somebody has set a budget, in the currency of the bill.
+    BudgetSet,
+    /// The time since cost data last came.
+    DataAge,
     /// The types of the instances.
     InstanceTypes,
     /// The release of the software.
@@ -64,6 +72,8 @@ pub enum MeasureKind {
     Count,
     /// A size. What is at the limit is allowed, what is over it is a breach.
     Size,
+    /// An amount of money. A level is reached at exactly its share of the budget.
+    Money,
     /// Words, each of which must be allowed.
     Words,
 }
@@ -83,14 +93,16 @@ impl Measure {
     /// How it is held against a limit.
     pub const fn kind(self) -> MeasureKind {
         match self {
-            Self::ElapsedTime | Self::UpTime | Self::IdleTime | Self::QueueTime | Self::ApprovalAge => {
+            Self::ElapsedTime | Self::UpTime | Self::IdleTime | Self::QueueTime | Self::ApprovalAge | Self::DataAge => {
                 MeasureKind::Time
             }
+            Self::Spend | Self::EstimatedSpend => MeasureKind::Money,
             Self::Count => MeasureKind::Count,
             Self::BytesScanned | Self::DailyBytesScanned | Self::Instances | Self::Vcpus | Self::Gpus | Self::Dpus => {
                 MeasureKind::Size
             }
             Self::InstanceTypes
+            | Self::BudgetSet
             | Self::Release
             | Self::AutoTermination
             | Self::SecurityConfiguration
@@ -115,6 +127,9 @@ impl Measure {
             | Self::ApprovalAge
             | Self::Count
             | Self::DailyBytesScanned
+            | Self::Spend
+            | Self::EstimatedSpend
+            | Self::DataAge
             | Self::Validity => EpisodeOf::Start,
             _ => EpisodeOf::FirstSeen,
         }
@@ -128,6 +143,8 @@ impl Measure {
             Self::IdleTime => "has been idle",
             Self::QueueTime => "has waited",
             Self::ApprovalAge => "was last approved",
+            Self::DataAge => "last brought data",
+            Self::Spend | Self::EstimatedSpend => "has spent",
             Self::Count => "is one of",
             Self::BytesScanned | Self::DailyBytesScanned => "has scanned",
             Self::Instances | Self::Vcpus | Self::Gpus | Self::Dpus => "has",
@@ -143,7 +160,8 @@ impl Measure {
             Self::Gpus => " GPUs",
             Self::Dpus => " DPUs",
             Self::DailyBytesScanned => " today",
-            Self::ApprovalAge => " ago",
+            Self::ApprovalAge | Self::DataAge => " ago",
+            Self::BudgetSet => "budget",
             Self::InstanceTypes => "instance type",
             Self::Release => "release",
             Self::AutoTermination => "auto-termination",

@@ -14,6 +14,10 @@ use crate::{Measure, Quantity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScopeKind {
+    /// One sandbox of all, by its account: for what is set in the hub.
+    Sandbox,
+    /// The sandboxes of one business unit: for what is set in the hub.
+    BusinessUnit,
     /// Whoever the tag `owner` names.
     Owner,
     /// A Glue job.
@@ -34,6 +38,8 @@ impl ScopeKind {
     /// The word used in parameters' names and in events.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Sandbox => "sandbox",
+            Self::BusinessUnit => "business-unit",
             Self::Owner => "owner",
             Self::Job => "job",
             Self::Pipeline => "pipeline",
@@ -50,7 +56,7 @@ impl ScopeKind {
             Self::Owner => Some("owner"),
             Self::Template => Some("cluster-template"),
             Self::UserType => Some("user-type"),
-            Self::Job | Self::Pipeline | Self::Cluster | Self::Workgroup => None,
+            Self::Sandbox | Self::BusinessUnit | Self::Job | Self::Pipeline | Self::Cluster | Self::Workgroup => None,
         }
     }
 }

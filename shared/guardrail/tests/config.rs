@@ -115,16 +115,17 @@ fn modes_levels_and_the_belt_are_checked() {
 
 #[test]
 fn unknown_names_are_named() {
-    let settings = format!("`limit`, `mode`, `limit/<scope>`, `mode/<scope>`, `levels`, `max_actions` under `{PATH}/`");
+    let settings = format!(
+        "`limit`, `mode`, `levels`, `limit/<scope>`, `mode/<scope>`, `levels/<scope>`, `max_actions` under `{PATH}/`"
+    );
     check("limti", "30m", &[UNKNOWN, &settings]);
     check("", "30m", &[UNKNOWN, &settings]);
     check("limit/", "30m", &[UNKNOWN]);
-    check("levels/etl", "75,100", &[UNKNOWN]);
     check("max_actions/etl", "5", &[UNKNOWN]);
     check("limit/etl/more", "30m", &[UNKNOWN]);
     check("limit/workgroup/etl/more", "30m", &[UNKNOWN]);
     let elsewhere = "a name under `/sandbox-guardrails/<service>/<guardrail>/` of a guardrail of the catalogue, \
-                     a setting under `/sandbox-guardrails/availability/`, or `/sandbox-guardrails/exemptions/<name>`";
+                     a setting under `/sandbox-guardrails/availability/`, `/sandbox-guardrails/spend/sandboxes/<account>`, or `/sandbox-guardrails/exemptions/<name>`";
     check("/sandbox-guardrails/athena/athena-query-rutime/limit", "30m", &[UNKNOWN, elsewhere]);
     check("/sandbox-guardrails/emr/athena-query-runtime/limit", "30m", &[UNKNOWN, elsewhere]);
     check("/sandbox-guardrails/athena", "30m", &[UNKNOWN, elsewhere]);
@@ -416,7 +417,7 @@ fn nonsense_changes_nothing_and_is_named_for_every_guardrail() {
                 let in_force = match setting.split('/').next().unwrap() {
                     "limit" => default.limit.sandbox.to_string(),
                     "mode" => default.mode.sandbox.to_string(),
-                    "levels" => default.levels.to_string(),
+                    "levels" => default.levels.sandbox.to_string(),
                     "max_actions" => default.max_actions.to_string(),
                     choice => default.choice(choice).to_owned(),
                 };
@@ -447,11 +448,12 @@ fn every_default_and_every_bound_can_be_written() {
     for guardrail in catalogue::all() {
         let default = Policy::default_of(guardrail);
         let (limit, mode) = (default.limit.sandbox.to_string(), default.mode.sandbox.to_string());
-        let (levels, belt) = (default.levels.to_string(), default.max_actions.to_string());
+        let (levels, belt) = (default.levels.sandbox.to_string(), default.max_actions.to_string());
         let common = [("limit", limit.as_str()), ("mode", &mode), ("levels", &levels), ("max_actions", &belt)];
         let choices = guardrail.choices.iter().map(|choice| (choice.name, choice.default));
         let written = policy(guardrail.id, &common.into_iter().chain(choices.clone()).collect::<Vec<_>>());
-        assert_eq!(Policy { choices: default.choices.clone(), ..written.clone() }, default);
+        let written_as = Policy { choices: default.choices.clone(), limit_is_set: false, ..written.clone() };
+        assert_eq!(written_as, default);
         assert!(choices.into_iter().all(|(name, value)| written.choice(name) == value));
 
         if let Bounds::Between(least, greatest) = guardrail.bounds {
@@ -498,7 +500,7 @@ proptest! {
             prop_assert!(*policy.mode.of(scopes) != Mode::Off || value.trim() == "off");
             prop_assert!(*policy.mode.of(scopes) != Mode::Enforce || guardrail.acts());
         }
-        prop_assert!(policy.levels.percents().contains(&100));
+        prop_assert!(policy.levels.sandbox.percents().contains(&100));
         prop_assert!((1..=1000).contains(&policy.max_actions));
         for choice in guardrail.choices {
             prop_assert!(choice.takes(policy.choice(choice.name)));

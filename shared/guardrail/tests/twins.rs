@@ -19,7 +19,8 @@ use std::collections::BTreeSet;
 use guardrail::judge::{acts_at, assess};
 use guardrail::measure::MeasureKind;
 use guardrail::{
-    Belt, Finding, Guardrail, Measure, Mode, Observation, Policy, Quantity, Sandbox, Severity, catalogue, judge,
+    Amount, Belt, Finding, Guardrail, Measure, Mode, Money, Observation, Policy, Quantity, Sandbox, Severity,
+    catalogue, judge,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,6 +40,8 @@ enum Twin {
     Count(fn(u64) -> Observation),
     /// Of this size.
     Size(fn(Quantity) -> Vec<Observation>),
+    /// That has spent so much.
+    Money(fn(Quantity) -> Observation),
     /// With these words, and some that are allowed and some that are not.
     Words { of: fn(&[&str]) -> Vec<Observation>, allowed: &'static [&'static str], foreign: &'static [&'static str] },
 }
@@ -52,6 +55,7 @@ fn noon() -> Timestamp {
 fn policy(guardrail: &'static Guardrail) -> Policy {
     let mut policy = Policy::default_of(guardrail);
     policy.mode.sandbox = if guardrail.acts() { Mode::Enforce } else { Mode::Observe };
+    policy.limit_is_set = true;
     policy
 }
 
@@ -73,6 +77,7 @@ fn check(row: &Row) -> Vec<Finding> {
         (Twin::Time(of), MeasureKind::Time) => times(&policy, *of),
         (Twin::Count(of), MeasureKind::Count) => counts(&policy, *of),
         (Twin::Size(of), MeasureKind::Size) => sizes(&policy, *of),
+        (Twin::Money(of), MeasureKind::Money) => money(&policy, *of),
         (Twin::Words { of, allowed, foreign }, MeasureKind::Words) => words(&policy, *of, allowed, foreign),
         (_, kind) => panic!("`{}` measures by {kind:?}, and its row by something else", row.id),
     };
@@ -152,6 +157,37 @@ fn sizes(policy: &Policy, of: fn(Quantity) -> Vec<Observation>) -> Vec<Finding> 
     found_beyond
 }
 
+/// Each level is reached at exactly its share of the budget, and not a billionth before.
+fn money(policy: &Policy, of: fn(Quantity) -> Observation) -> Vec<Finding> {
+    let id = policy.guardrail.id;
+    let Quantity::Budget(budget) = &policy.limit.sandbox else { panic!("`{id}` is limited by a budget") };
+    let spent = |amount: Amount| [of(Quantity::Money(Money::new(amount, budget.money.currency)))];
+    kinds(policy.guardrail, &spent(Amount::zero()));
+    let found = |amount: Amount| percents(&find(policy, &spent(amount), noon()));
+    for percent in policy.guardrail.default_levels {
+        let share = &budget.money.amount * &Amount::new(i128::from(*percent), 2);
+        assert_eq!(found(share.clone()).first(), Some(percent), "`{id}`: {percent} % is found at {share}");
+        let before = found(share - Amount::new(1, 9));
+        assert!(!before.contains(percent), "`{id}`: {percent} % is not found before");
+    }
+    assert!(
+        found(Amount::zero()).is_empty() && found(Amount::from(-100_000)).is_empty(),
+        "`{id}`: the compliant twins"
+    );
+    let double = &budget.money.amount * &Amount::from(2);
+    never_acts(policy, &spent(double.clone()));
+    unread(policy, &spent(double.clone()), noon());
+    let of_nobody = Policy { limit_is_set: false, ..policy.clone() };
+    for policy in [policy, &of_nobody] {
+        for finding in find(policy, &spent(double.clone()), noon()) {
+            let locks = policy.limit_is_set && policy.guardrail.locks_at.contains(&finding.level.percent);
+            assert_eq!(finding.wants_action(), locks, "`{id}` locks where somebody said so, and nowhere else");
+        }
+    }
+    let found = find(policy, &spent(double), noon());
+    found.into_iter().filter(|finding| policy.guardrail.locks_at.contains(&finding.level.percent)).collect()
+}
+
 /// Each allowed word passes, and each foreign one is named: exactly those.
 fn words(policy: &Policy, of: fn(&[&str]) -> Vec<Observation>, allowed: &[&str], foreign: &[&str]) -> Vec<Finding> {
     let (id, found) = (policy.guardrail.id, |words: &[&str]| find(policy, &of(words), noon()));
@@ -221,7 +257,9 @@ fn sound(guardrail: &Guardrail, breach: &Finding) {
     let (id, message) = (guardrail.id, &breach.message);
     assert_eq!((breach.guardrail.as_str(), breach.service, breach.action), (id, guardrail.service, guardrail.action));
     assert_eq!(breach.wants_action(), guardrail.acts(), "`{id}`: it is acted on if that is what the guardrail does");
-    assert!(breach.header.id.starts_with(&format!("{id}/{}/100", breach.resource.id)), "`{id}`: {}", breach.header.id);
+    let level = guardrail.locks_at.first().unwrap_or(&100);
+    let begins = format!("{id}/{}/{level}", breach.resource.id);
+    assert!(breach.header.id.starts_with(&begins), "`{id}`: {}", breach.header.id);
     let starts_with = format!("{} `{}`", breach.resource.kind, breach.resource.id);
     assert!(message.starts_with(&starts_with), "`{id}` names the resource first: {message}");
     for part in [breach.measured.brief().to_string(), breach.limit.to_string()] {

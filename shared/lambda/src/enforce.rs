@@ -492,6 +492,7 @@ fn done(action: ActionKind) -> &'static str {
         ActionKind::CancelStep => "cancelled",
         ActionKind::DeleteApp => "deleted",
         ActionKind::PutPolicy => "given a policy",
+        ActionKind::Lock => "locked",
         ActionKind::Report => "reported",
     }
 }

@@ -4,6 +4,7 @@
 //! [`service`].
 
 pub mod interrupted;
+pub mod pages;
 pub mod replay;
 pub mod service;
 
@@ -43,7 +44,7 @@ pub fn failed(operation: &'static str, kind: CallErrorKind) -> CallError {
 #[expect(clippy::expect_used, reason = "a query over its limit is found")]
 pub fn breach(query: &str, now: Timestamp) -> Finding {
     let mut policy = Policy::default_of(&ATHENA_QUERY_RUNTIME);
-    policy.levels = Levels::default();
+    policy.levels.sandbox = Levels::default();
     policy.limit.sandbox = Quantity::Duration(SignedDuration::from_secs(1));
     policy.mode.sandbox = Mode::Enforce;
     let observation =

@@ -5,6 +5,8 @@
 //! environment read.
 
 pub mod aws;
+pub mod batch;
+pub mod book;
 pub mod bus;
 pub mod clock;
 pub mod enforce;

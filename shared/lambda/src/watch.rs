@@ -24,6 +24,8 @@ use crate::trigger::Envelope;
 use crate::vigil::{self, Due};
 use crate::{Clock, Handler, Invocation, Outbox, Problems, Trigger};
 
+mod gauges;
+
 /// How often the function gives a sign of life.
 const HEARTBEAT_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
@@ -113,9 +115,9 @@ where
         let calls_before = self.calls.count();
         let in_force = self.in_force(&mut problems).await?;
         let wanted = Wanted::new(S::SERVICE, &in_force.configuration);
-        let now = self.clock.now();
-        let sight = self.sight.sweep(wanted, now, invocation.deadline);
-        let (mut seen, repaired) = futures_util::future::join(sight, self.outbox.repair(now)).await;
+        let begun_at = self.clock.now();
+        let sight = self.sight.sweep(wanted, begun_at, invocation.deadline);
+        let (mut seen, repaired) = futures_util::future::join(sight, self.outbox.repair(begun_at)).await;
         problems.keep(repaired);
         problems.keep(std::mem::take(&mut seen.problems).into_result());
 
@@ -141,7 +143,8 @@ where
         // A sign of life says "all well", so there is none when something could not be seen.
         if problems.is_empty() {
             let (active, findings) = (seen.observations.len() as u64, reported as u64);
-            let saw = seen.saw.into_iter().chain([("active", active), ("findings", findings)]);
+            let gauges = gauges::gauges(wanted, S::SERVICE, &seen, begun_at, now);
+            let saw = seen.saw.into_iter().chain(gauges).chain([("active", active), ("findings", findings)]);
             let heartbeat = Heartbeat {
                 header: Header::new(format!("heartbeat/{}", self.function), &self.sandbox, now),
                 function: self.function.to_owned(),

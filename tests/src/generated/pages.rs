@@ -5,7 +5,7 @@ use std::io;
 
 use guardrail::catalogue::{Among, Amount, Bounds, Choice};
 use guardrail::measure::MeasureKind;
-use guardrail::{ActionKind, Guardrail, Measure, Quantity, ScopeKind, Service};
+use guardrail::{ActionKind, Guardrail, Measure, Policy, Quantity, ScopeKind, Service};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -68,6 +68,14 @@ fn measured(guardrail: &Guardrail) -> Result<String, String> {
             "the data processing units of {of}: its workers times the DPUs of their type, a fraction counted as one; with \
              automatic scaling the most there can be."
         ),
+        Measure::Spend | Measure::EstimatedSpend => format!(
+            "what {of} has spent in its budget's period, as the cost export says; at levels marked `:estimated` together with \
+             what was spent since, by estimate."
+        ),
+        Measure::BudgetSet => {
+            format!("whether somebody has set a budget for {of}, in the currency of its bill: `set` or `missing`.")
+        }
+        Measure::DataAge => format!("the time since {of} last brought data."),
         Measure::InstanceTypes => format!("the types of all instances of {of}."),
         Measure::Release => format!("the label of the release of {of}, such as `emr-7.9.0`."),
         Measure::AutoTermination => format!(
@@ -117,6 +125,7 @@ fn breach(guardrail: &Guardrail) -> Result<String, String> {
     Ok(match guardrail.measure.kind() {
         MeasureKind::Time => "the limit itself, to the moment, and everything after it.".to_owned(),
         MeasureKind::Size => "more than the limit. What is at the limit is allowed.".to_owned(),
+        MeasureKind::Money => "the budget itself, exactly, and everything above it.".to_owned(),
         MeasureKind::Count => format!(
             "each one beyond the oldest that the limit allows. Age counts from {}; of two of one age the lesser id stays.",
             since(guardrail)?
@@ -138,6 +147,10 @@ fn levels(guardrail: &Guardrail) -> String {
             format!("{percents} %. Below the limit the finding is of the {whose}, at 100 % of each one beyond it.")
         }
         MeasureKind::Time | MeasureKind::Size => format!("{percents} %."),
+        MeasureKind::Money => {
+            let locks: Vec<String> = guardrail.locks_at.iter().map(u16::to_string).collect();
+            format!("{percents} %. At {} % the sandbox is locked, at the others it is told.", locks.join(", "))
+        }
     }
 }
 
@@ -182,6 +195,10 @@ fn action(guardrail: &Guardrail) -> String {
         ActionKind::StopSession => {
             format!("`stop_session` by {calls}. Done when Glue says that the session is stopping or has ended.")
         }
+        ActionKind::Lock => format!(
+            "at the levels marked `:lock`, where somebody has set the budget, `lock` by {calls} of `Sandbox Lock Requested` to \
+             every sandbox of the account. Done when the sandbox says that the lock holds. Only a release opens it again."
+        ),
         ActionKind::PutPolicy => format!(
             "`put_policy` by {calls}, with the time of `idle_timeout`. Done when EMR shows the policy. The cluster goes on."
         ),
@@ -207,6 +224,7 @@ pub fn calls(guardrail: &Guardrail) -> Vec<(String, &'static str)> {
             (ActionKind::DeleteApp, "app") => ("sagemaker", "DeleteApp"),
             (ActionKind::StopSession, "session") => ("glue", "StopSession"),
             (ActionKind::StopJob, "job run") => ("glue", "BatchStopJobRun"),
+            (ActionKind::Lock, "sandbox") => ("events", "PutEvents"),
             _ => return None,
         })
     };
@@ -218,10 +236,12 @@ pub fn calls(guardrail: &Guardrail) -> Vec<(String, &'static str)> {
 fn scopes(guardrail: &Guardrail) -> Option<String> {
     let scopes: Vec<String> = guardrail.scopes.iter().map(|kind| spoken_at_length(*kind)).collect();
     let last = scopes.last()?;
+    // What is set in the hub is set for all of them.
+    let whole = if guardrail.service == Service::Spend { "every sandbox alike" } else { "the sandbox" };
     Some(match (guardrail.counted_in, scopes.len()) {
         (Some(kind), _) => format!("for every {0} alike, or for one {0}.", spoken(kind)),
-        (None, 1) => format!("for the sandbox, or for {last}."),
-        (None, _) => format!("for the sandbox, or for {}; the one named last wins.", reversed(guardrail.scopes)),
+        (None, 1) => format!("for {whole}, or for {last}."),
+        (None, _) => format!("for {whole}, or for {}; the one named last wins.", reversed(guardrail.scopes)),
     })
 }
 
@@ -242,6 +262,8 @@ fn spoken_at_length(kind: ScopeKind) -> String {
 
 fn spoken(kind: ScopeKind) -> &'static str {
     match kind {
+        ScopeKind::Sandbox => "sandbox",
+        ScopeKind::BusinessUnit => "business unit",
         ScopeKind::Owner => "owner",
         ScopeKind::Job => "job",
         ScopeKind::Pipeline => "pipeline",
@@ -262,11 +284,11 @@ pub fn parameter_names(guardrail: &Guardrail) -> Vec<Vec<String>> {
         let scopes = guardrail.scopes.iter().enumerate().map(of_kind);
         std::iter::once(setting.to_owned()).chain(scopes).collect()
     };
-    let single = ["levels", "max_actions"].into_iter().chain(guardrail.choices.iter().map(|choice| choice.name));
-    [scoped("limit"), scoped("mode")].into_iter().chain(single.map(|name| vec![name.to_owned()])).collect()
+    let single = ["max_actions"].into_iter().chain(guardrail.choices.iter().map(|choice| choice.name));
+    ["limit", "mode", "levels"].map(scoped).into_iter().chain(single.map(|name| vec![name.to_owned()])).collect()
 }
 
-fn parameters(guardrail: &Guardrail) -> String {
+fn parameters(guardrail: &'static Guardrail) -> String {
     let limit = guardrail.default_limit.quantity();
     // A whole list of patterns stands beside it as the default; one is enough to show how it is written.
     let like = match &limit {
@@ -278,11 +300,18 @@ fn parameters(guardrail: &Guardrail) -> String {
     let modes = if guardrail.acts() { "`off`, `observe` or `enforce`" } else { "`off` or `observe`" };
     let max_actions =
         if guardrail.acts() { "1 to 1000, in one run" } else { "1 to 1000; without effect, nothing is acted on" };
-    let levels = guardrail.default_levels.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
+    let levels = match guardrail.measure.kind() {
+        MeasureKind::Money => {
+            "ascending percentages of the budget, 100 among them; `:lock` behind those of 100 or more that lock, \
+             `:estimated` behind those that the estimate counts for"
+        }
+        _ => "ascending percentages of the limit, 100 among them",
+    };
+    let default_levels = Policy::default_of(guardrail).levels.sandbox.to_string();
     let values = [
         (limits(guardrail, &like), limit.to_string()),
         (modes.to_owned(), guardrail.default_mode.to_string()),
-        ("ascending percentages of the limit, 100 among them".to_owned(), levels),
+        (levels.to_owned(), default_levels),
         (max_actions.to_owned(), guardrail.default_max_actions.to_string()),
     ];
     let chosen = |choice: &Choice| {
@@ -345,6 +374,7 @@ pub(super) const fn short(service: Service) -> &'static str {
         Service::Emr => "EMR",
         Service::SageMaker => "SageMaker",
         Service::Glue => "Glue",
+        Service::Spend => "spend",
         Service::Exemptions => "Exemptions",
     }
 }

@@ -2,7 +2,11 @@
 
 use guardrail::catalogue::Bounds;
 use guardrail::measure::MeasureKind;
-use guardrail::{Belt, Finding, Guardrail, Measure, Mode, Observation, Policy, Quantity, Sandbox, ScopeKind, judge};
+use guardrail::{
+    Amount, Belt, Budget, Finding, Guardrail, Measure, Mode, Money, Observation, Per, Policy, Quantity, Sandbox,
+    ScopeKind, judge,
+};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// A kind of resource, as its service describes one of it.
@@ -20,6 +24,10 @@ pub(super) struct Sample {
 const fn sample(kind: &'static str, id: &'static str, state: &'static str, since: &'static str) -> Sample {
     Sample { kind, id, state, since }
 }
+
+/// The account of the sandbox, and that of the hub.
+const ACCOUNT: &str = "111122223333";
+const HUB: &str = "999988887777";
 
 /// The kinds of resources that the guardrails of the catalogue measure.
 const SAMPLES: &[Sample] = &[
@@ -44,6 +52,8 @@ const SAMPLES: &[Sample] = &[
     sample("model package", "churn/7", "Approved", "its creation"),
     sample("session", "glue-studio-5b1e0c3d2c8a", "READY", "its creation"),
     sample("job run", "load-orders/jr_a8f1c6", "RUNNING", "its start"),
+    sample("sandbox", ACCOUNT, "billed", "the beginning of its budget's period"),
+    sample("export", "cost-exports/cur/sandboxes", "delivered", "its last delivery"),
     sample("exemption", "year-end", "expired", "its expiry"),
 ];
 
@@ -76,10 +86,15 @@ pub(super) fn of_kind(kind: &str) -> Result<&'static Sample, String> {
 pub(super) fn breach(guardrail: &'static Guardrail) -> Result<Finding, String> {
     let mut policy = Policy::default_of(guardrail);
     policy.mode.sandbox = if guardrail.acts() { Mode::Enforce } else { Mode::Observe };
+    // As if somebody had set the budget: one that nobody has set locks nothing.
+    policy.limit_is_set = true;
     let now = noon();
-    let sandbox = Sandbox { account: "111122223333".into(), region: "eu-central-1".into(), alias: "marketing".into() };
+    // What is wrong with the export is found of the hub itself.
+    let (account, alias) = if guardrail.measures("export") { (HUB, "hub") } else { (ACCOUNT, "marketing") };
+    let sandbox = Sandbox { account: account.into(), region: "eu-central-1".into(), alias: alias.into() };
     let found = judge(&policy, &observations(guardrail, now)?, &sandbox, now, &mut Belt::new(policy.max_actions));
-    let breach = found.into_iter().find(|finding| finding.level.percent == 100);
+    let acts_at = guardrail.locks_at.first().copied().unwrap_or(100);
+    let breach = found.into_iter().find(|finding| finding.level.percent == acts_at);
     let mut breach = breach.ok_or_else(|| format!("the sample of `{}` in {HERE} is no breach", guardrail.id))?;
     if breach.waits_for_episode() {
         // The ledger remembers when the condition began: here at this first sight.
@@ -124,6 +139,14 @@ fn observations(guardrail: &'static Guardrail, now: Timestamp) -> Result<Vec<Obs
             let began = if measure == Measure::DailyBytesScanned { hours_ago(12) } else { hours_ago(1) };
             vec![one(began).amount(measure, Quantity::Bytes(limit + limit / 4))]
         }
+        (MeasureKind::Money, Quantity::Budget(Budget { money, .. })) => {
+            let began = Per::Month.period(now.to_zoned(TimeZone::UTC).date()).begins_at();
+            let spent = &money.amount * &Amount::new(2_079, 3);
+            vec![
+                observe(sample.id.to_owned(), began)
+                    .amount(measure, Quantity::Money(Money::new(spent, money.currency))),
+            ]
+        }
         (MeasureKind::Words, Quantity::Words(allowed)) => {
             let foreign = match guardrail.bounds {
                 Bounds::SomeOf(known) => known.iter().copied().find(|word| !allowed.contains(*word)),
@@ -150,5 +173,7 @@ fn within(guardrail: &Guardrail, mut observation: Observation) -> Observation {
         ScopeKind::Job => observation.within(*kind, Some("load-orders")),
         ScopeKind::Pipeline => observation.within(*kind, Some("churn")),
         ScopeKind::Cluster => observation.within(*kind, Some("j-1KQ3WYV2ZP8LN")),
+        ScopeKind::Sandbox => observation.within(*kind, Some(ACCOUNT)),
+        ScopeKind::BusinessUnit => observation.within(*kind, Some("retail")),
     })
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use guardrail::measure::MeasureKind;
-use guardrail::{Exemption, Guardrail, Measure, Service, catalogue};
+use guardrail::{ActionKind, Exemption, Guardrail, Measure, Registered, Service, catalogue};
 use serde_json::Value;
-use stage::generated::{calls, documents, filled, page, permissions, services};
+use stage::generated::{self, calls, documents, filled, page, permissions, services};
 
 use crate::code::functions;
 use crate::template::Template;
@@ -81,14 +81,13 @@ fn every_guardrail_stands_on_the_page_of_its_service_and_nothing_else_does() {
 #[test]
 fn the_permissions_on_a_page_are_those_that_the_code_declares() {
     let functions = functions();
-    let declared = |service: Service, role: &str| -> BTreeSet<String> {
-        let name = format!("{service}-{role}");
+    let declared = |name: &String| -> BTreeSet<String> {
         let function = functions.iter().filter(|function| function.name == name);
         function.flat_map(|function| function.actions()).map(str::to_owned).collect()
     };
-    let faults = Service::GOVERNED.into_iter().filter_map(|service| {
-        let (watch, enforce) = (declared(service, "watch"), declared(service, "enforce"));
-        let (table, path) = (permissions(service, &watch, &enforce), page(service));
+    let faults = services().filter_map(|service| {
+        let names = generated::functions(service)?;
+        let (table, path) = (permissions(&names, &names.each_ref().map(declared)), page(service));
         (!tree::read(&path).contains(&table)).then(|| format!("{path} has not the table of permissions\n{table}"))
     });
     agree(faults);
@@ -108,6 +107,21 @@ fn the_exemptions_shown_are_exemptions() {
         faults.extend(bad.map(|(block, fault)| format!("{path} shows {block}: {fault}")));
     }
     agree(faults);
+}
+
+#[test]
+fn the_entries_of_the_register_that_are_shown_are_entries() {
+    let path = page(Service::Spend);
+    let text = tree::read(&path);
+    let code = code_of(&text);
+    let entries: Vec<&String> = code.iter().filter(|code| code.starts_with("{\"business_unit\"")).collect();
+    assert!(!entries.is_empty(), "{path} shows how a sandbox is registered");
+    agree(
+        entries
+            .into_iter()
+            .filter(|entry| Registered::parse(entry).is_none())
+            .map(|entry| format!("{path} shows {entry}, which is no entry")),
+    );
 }
 
 #[test]
@@ -151,11 +165,8 @@ fn unimplemented(guardrail: &Guardrail) -> Vec<String> {
     if !told && !code.contains(&format!("Measure::{measure:?}")) {
         faults.push(format!("`{id}`: nothing under {room} reads `Measure::{measure:?}`"));
     }
-    if *service == Service::Exemptions {
-        return faults;
-    }
-    for role in ["watch", "enforce"] {
-        let name = format!("{service}-{role}");
+    let Some(names) = generated::functions(*service) else { return faults };
+    for name in &names {
         let main = format!("functions/{service}/src/bin/{name}.rs");
         if !functions.iter().any(|function| function.name == name) {
             faults.push(format!("`{id}`: no function `{name}`"));
@@ -163,12 +174,15 @@ fn unimplemented(guardrail: &Guardrail) -> Vec<String> {
             faults.push(format!("`{id}`: {main} does not read the parameters of `Service::{service:?}`"));
         }
     }
-    let enforce = functions.iter().find(|function| function.name == format!("{service}-enforce"));
+    let [_, enforce] = names;
+    let enforce = functions.iter().find(|function| function.name == enforce);
     for (action, _) in calls(guardrail) {
         if !enforce.is_some_and(|function| function.actions().any(|declared| declared == action)) {
             faults.push(format!("`{id}`: its page says that it acts by `{action}`, which the enforce may not"));
         }
-        if guardrail.acts() && !code.contains(&action) {
+        // Events are put by what the rooms share; a room says which.
+        let called = if guardrail.action == ActionKind::Lock { "SandboxLockRequested" } else { action.as_str() };
+        if guardrail.acts() && !code.contains(called) {
             faults.push(format!("`{id}`: nothing under {room} calls `{action}`"));
         }
     }

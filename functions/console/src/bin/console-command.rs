@@ -1,5 +1,6 @@
-//! `console-command`: sends the hub's commands to the sandboxes. See `console::command`.
+//! `console-command`: sends the hub's commands to the sandboxes, and sets budgets. See `console::command`.
 
+use console::command::budget::BudgetParameters;
 use console::command::deliveries::CommandTable;
 use console::command::{CommandSettings, Sender};
 use console::table::ConsoleTable;
@@ -18,6 +19,7 @@ async fn main() -> Result<(), lambda::run::Error> {
         signs: ConsoleTable::new(&aws, &settings.table),
         deliveries: CommandTable::new(&aws, &settings.table),
         buses: EventBuses::new(&aws),
+        budgets: BudgetParameters::new(&aws),
         clock: SystemClock,
         settings,
     })

@@ -10,7 +10,7 @@ async fn main() -> Result<(), lambda::run::Error> {
     telemetry::start();
     let mut environment = process_environment();
     let settings = FeedSettings::read(&mut environment);
-    let FeedSettings { table, silence_after } = environment.finish(settings)?;
+    let FeedSettings { table, silence_after, hub } = environment.finish(settings)?;
     let aws = Aws::from_environment()?;
-    lambda::run(Feed { table: ConsoleTable::new(&aws, table), metrics: std::io::stdout(), silence_after }).await
+    lambda::run(Feed { table: ConsoleTable::new(&aws, table), metrics: std::io::stdout(), silence_after, hub }).await
 }

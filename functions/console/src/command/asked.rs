@@ -1,12 +1,17 @@
 //! What an operator may ask for, read and checked whole: every fault at once, each with its place.
 
+mod budget;
+
 use std::collections::BTreeSet;
 
 use guardrail::availability::{AvailabilityUpdateRequested, SandboxLockReleased, SandboxLockRequested};
 use guardrail::event::Header;
 use guardrail::{Event, Sandbox};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use window::{Fault, Window};
+
+pub use self::budget::{Budget, BudgetOf, Change};
 
 /// Characters of a reason or of somebody's name. It is shown in a line of a page.
 const LONGEST_TEXT: usize = 200;
@@ -17,21 +22,28 @@ const LONGEST_NAME: usize = 64;
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// What the sandboxes are to do.
+    /// What is to be done.
     pub order: Order,
     /// Who asks.
     pub requested_by: String,
-    /// Which sandboxes.
-    pub sandboxes: Addressees,
     /// The id under which it was asked before, or is to be.
     pub id: Option<String>,
     /// The Region of the sandboxes, where it is not the hub's own.
     pub region: Option<String>,
 }
 
-/// What sandboxes are to do.
+/// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// These sandboxes are to do this.
+    ToSandboxes(Task, Addressees),
+    /// The hub is to hold sandboxes to another budget.
+    Budget(Budget),
+}
+
+/// What a sandbox is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
     /// Obey this window document; null takes the window away.
     Update(Value),
     /// Close, and stay closed.
@@ -70,41 +82,46 @@ impl Asked {
         };
         let mut reader = Reader { fields, known: Vec::new(), faults: Vec::new() };
         let order = reader.order();
-        let sandboxes = reader.sandboxes();
         let requested_by = reader.sentence("requested_by");
         let id = reader.optional("id", NAME, is_name);
         let region = reader.optional("region", "a Region such as `eu-west-1`", is_region);
         let faults = reader.finish();
-        match (order, sandboxes, requested_by) {
-            (Some(order), Some(sandboxes), Some(requested_by)) if faults.is_empty() => {
-                Ok(Self { order, requested_by, sandboxes, id, region })
-            }
+        match (order, requested_by) {
+            (Some(order), Some(requested_by)) if faults.is_empty() => Ok(Self { order, requested_by, id, region }),
             _ => Err(faults),
         }
     }
 
     /// What is asked for and by whom, but not where: a command of the same id asks for the same.
     pub fn what(&self) -> Value {
-        let what = match &self.order {
-            Order::Update(window) => json!({"command": "availability_update", "window": window}),
-            Order::Lock { lock, reason } => json!({"command": "lock", "lock": lock, "reason": reason}),
-            Order::Release { lock, reason } => json!({"command": "release", "lock": lock, "reason": reason}),
+        let mut what = match &self.order {
+            Order::ToSandboxes(task, _) => task.what(),
+            Order::Budget(budget) => budget.what(),
         };
-        let mut what = what;
         if let Value::Object(fields) = &mut what {
             fields.insert("requested_by".to_owned(), json!(self.requested_by));
         }
         what
     }
+}
 
-    /// The event that asks one sandbox for it.
-    pub fn event(&self, id: &str, sandbox: &Sandbox, occurred_at: jiff::Timestamp) -> Event {
-        let header = Header::new(format!("command/{id}"), sandbox, occurred_at);
-        let requested_by = self.requested_by.clone();
-        match self.order.clone() {
-            Order::Update(window) => AvailabilityUpdateRequested { header, requested_by, window }.into(),
-            Order::Lock { lock, reason } => SandboxLockRequested { header, lock, reason, requested_by }.into(),
-            Order::Release { lock, reason } => SandboxLockReleased { header, lock, reason, requested_by }.into(),
+impl Task {
+    fn what(&self) -> Value {
+        match self {
+            Self::Update(window) => json!({"command": "availability_update", "window": window}),
+            Self::Lock { lock, reason } => json!({"command": "lock", "lock": lock, "reason": reason}),
+            Self::Release { lock, reason } => json!({"command": "release", "lock": lock, "reason": reason}),
+        }
+    }
+
+    /// The event that asks one sandbox for it, in the command of this id that was first asked for at `asked_at`.
+    pub fn event(&self, id: &str, requested_by: &str, sandbox: &Sandbox, asked_at: Timestamp) -> Event {
+        let header = Header::new(format!("command/{id}"), sandbox, asked_at);
+        let requested_by = requested_by.to_owned();
+        match self.clone() {
+            Self::Update(window) => AvailabilityUpdateRequested { header, requested_by, window }.into(),
+            Self::Lock { lock, reason } => SandboxLockRequested { header, lock, reason, requested_by }.into(),
+            Self::Release { lock, reason } => SandboxLockReleased { header, lock, reason, requested_by }.into(),
         }
     }
 }
@@ -164,22 +181,28 @@ impl Reader<'_> {
     }
 
     fn order(&mut self) -> Option<Order> {
-        const COMMANDS: &str = "`availability_update`, `lock` or `release`";
-        let command = self.text("command", COMMANDS, |word| ["availability_update", "lock", "release"].contains(&word));
-        match command.as_deref() {
-            Some("availability_update") => self.window().map(Order::Update),
+        const COMMANDS: [&str; 4] = ["availability_update", "lock", "release", "budget"];
+        const NAMED: &str = "`availability_update`, `lock`, `release` or `budget`";
+        let command = self.text("command", NAMED, |word| COMMANDS.contains(&word));
+        let task = match command.as_deref() {
+            Some("budget") => return budget::read(self).map(Order::Budget),
+            Some("availability_update") => self.window().map(Task::Update),
             Some(command) => {
                 let lock = self.text("lock", LOCK, is_lock);
                 let reason = self.sentence("reason");
-                let (lock, reason) = (lock?, reason?);
-                Some(if command == "lock" { Order::Lock { lock, reason } } else { Order::Release { lock, reason } })
+                lock.zip(reason).map(|(lock, reason)| match command {
+                    "lock" => Task::Lock { lock, reason },
+                    _ => Task::Release { lock, reason },
+                })
             }
             None => {
                 // Which of them belong cannot be told before the command is.
-                self.known.extend(["window", "lock", "reason"]);
+                self.known.extend(["window", "lock", "reason", "limit", "levels", "mode", "business_unit"]);
                 None
             }
-        }
+        };
+        let sandboxes = self.sandboxes();
+        Some(Order::ToSandboxes(task?, sandboxes?))
     }
 
     fn window(&mut self) -> Option<Value> {

@@ -1,4 +1,4 @@
-//! What was asked of the sandboxes and what was sent to each, in the console's table.
+//! What was asked for and what was sent to each sandbox, in the console's table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -14,11 +14,18 @@ use jiff::{SignedDuration, Timestamp};
 use lambda::{Aws, CallError, CallErrorKind};
 use serde_json::Value;
 
+use super::asked::{Budget, BudgetOf};
 use crate::row::{Attribute, Cell, instant, text};
 use crate::table::value_of;
 
 /// Where commands stand.
 pub const COMMAND: &str = "command";
+
+/// Where it stands by whom each budget was last set.
+pub const BUDGET: &str = "budget";
+
+/// What happened to a sandbox whose budget was set, where else the type of the event stands that was sent.
+const BUDGET_SET: &str = "Budget Set";
 
 /// How long commands and deliveries are kept: thirteen months, as everything that happened in a sandbox.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
@@ -86,6 +93,21 @@ pub trait Deliveries {
 
     /// Notes where deliveries stand, over what was noted of them before.
     fn note(&self, deliveries: &[Delivery]) -> impl Future<Output = Result<(), CallError>>;
+
+    /// Enters a command as the one that a budget is set by, unless a newer one is; tells whether it stands. Whose budget
+    /// is said as in [`Budget::changes`].
+    fn stands(&self, whose: &str, command: &Command, budget: &Budget) -> impl Future<Output = Result<bool, CallError>>;
+}
+
+impl Status {
+    fn attributes(&self) -> [Attribute; 3] {
+        let (word, why, sent_at) = match self {
+            Self::Pending => ("pending", None, None),
+            Self::Sent(at) => ("sent", None, Some(*at)),
+            Self::Failed(why) => ("failed", Some(why), None),
+        };
+        [("status", text(word)), ("why", why.and_then(|why| text(why))), ("sent_at", sent_at.and_then(instant))]
+    }
 }
 
 impl Delivery {
@@ -98,13 +120,8 @@ impl Delivery {
             Event::AvailabilityUpdateRequested(asked) => (None, None, Some(&asked.requested_by)),
             _ => (None, None, None),
         };
-        let (word, why, sent_at) = match &status {
-            Status::Pending => ("pending", None, None),
-            Status::Sent(at) => ("sent", None, Some(*at)),
-            Status::Failed(why) => ("failed", Some(why), None),
-        };
         let optional = |value: Option<&String>| value.and_then(|value| text(value));
-        let named = vec![
+        let mut named = vec![
             ("detail_type", text(event.detail_type())),
             ("id", text(&header.id)),
             ("command", text(header.id.trim_start_matches("command/"))),
@@ -114,13 +131,28 @@ impl Delivery {
             ("lock", optional(lock)),
             ("reason", optional(reason)),
             ("requested_by", optional(requested_by)),
-            ("status", text(word)),
-            ("why", optional(why)),
-            ("sent_at", sent_at.and_then(instant)),
             ("occurred_at", instant(header.occurred_at)),
             ("expires_at", expiry(header.occurred_at)),
         ];
+        named.extend(status.attributes());
         Self { sandbox: header.sandbox.clone(), status, id: header.id.clone(), named }
+    }
+
+    /// Where a sandbox's budget stands that this command sets.
+    pub fn of_budget(command: &Command, budget: &Budget, sandbox: &Sandbox, status: Status) -> Self {
+        let id = format!("command/{}", command.id);
+        let mut named = vec![
+            ("detail_type", text(BUDGET_SET)),
+            ("id", text(&id)),
+            ("command", text(&command.id)),
+            ("account", text(&sandbox.account)),
+            ("region", text(&sandbox.region)),
+            ("alias", text(&sandbox.alias)),
+        ];
+        named.extend(budget_attributes(command, budget));
+        named.extend(status.attributes());
+        named.push(("expires_at", expiry(command.asked_at)));
+        Self { sandbox: sandbox.clone(), status, id, named }
     }
 
     /// The id of the command's event, which is the sort key.
@@ -203,6 +235,10 @@ impl Deliveries for CommandTable {
             ("id", text(&command.id)),
             ("command", what("command")),
             ("lock", what("lock")),
+            ("business_unit", what("business_unit")),
+            ("limit", what("limit")),
+            ("levels", what("levels")),
+            ("mode", what("mode")),
             ("reason", what("reason")),
             ("requested_by", text(&command.requested_by)),
             ("occurred_at", instant(command.asked_at)),
@@ -246,6 +282,27 @@ impl Deliveries for CommandTable {
         Ok(reached)
     }
 
+    async fn stands(&self, whose: &str, command: &Command, budget: &Budget) -> Result<bool, CallError> {
+        let mut named = vec![("id", text(&command.id))];
+        if let BudgetOf::BusinessUnit(unit) = &budget.of {
+            named.push(("business_unit", text(unit)));
+        }
+        named.extend(budget_attributes(command, budget));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item(BUDGET.to_owned(), whose.to_owned(), named)))
+            // The same command, which bears the same moment, may come again.
+            .condition_expression("attribute_not_exists(pk) OR occurred_at <= :asked_at")
+            .expression_attribute_values(":asked_at", AttributeValue::N(command.asked_at.as_millisecond().to_string()));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(CallError::of(PUT, &error)),
+        }
+    }
+
     async fn note(&self, deliveries: &[Delivery]) -> Result<(), CallError> {
         for part in deliveries.chunks(WRITTEN_TOGETHER) {
             let requests = part.iter().map(|delivery| {
@@ -258,6 +315,17 @@ impl Deliveries for CommandTable {
         }
         Ok(())
     }
+}
+
+/// What a command sets of a budget, by whom, when and why. What it takes away has the word `none`.
+fn budget_attributes(command: &Command, budget: &Budget) -> Vec<Attribute> {
+    let setting = |(name, value): (&&'static str, &Option<String>)| (*name, text(value.as_deref().unwrap_or("none")));
+    let said = [
+        ("reason", text(&budget.reason)),
+        ("requested_by", text(&command.requested_by)),
+        ("occurred_at", instant(command.asked_at)),
+    ];
+    budget.settings.iter().map(setting).chain(said).collect()
 }
 
 /// The partition key of what stands about a sandbox.

@@ -1,5 +1,7 @@
 //! Commands from what is asked for to what each sandbox gets, whatever fails in between.
 
+mod budgets;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -8,9 +10,11 @@ use lambda::CallErrorKind;
 use lambda::fakes::{ManualClock, block_on, failed};
 use serde_json::{Value, json};
 
+use super::asked::Budget;
 use super::deliveries::Known;
 use super::*;
 use crate::health::{SandboxFunction, Sign, SignKind};
+use crate::hub::Hub as Home;
 
 const NOW: &str = "2026-11-20T09:35:00Z";
 
@@ -31,6 +35,10 @@ struct Hub {
     refusing: Rc<RefCell<BTreeSet<String>>>,
     /// How much time each call to the buses had.
     patience: Rc<RefCell<Vec<Duration>>>,
+    /// The hub's parameters, each with why it was set last.
+    parameters: Rc<RefCell<BTreeMap<String, (String, String)>>>,
+    /// Whose budgets were set when.
+    budgets: Rc<RefCell<BTreeMap<String, Timestamp>>>,
     /// The call that fails, and how many of its kind succeed before.
     failing: Rc<Cell<Option<(&'static str, usize)>>>,
 }
@@ -61,12 +69,13 @@ impl Hub {
             signs: self.clone(),
             deliveries: self.clone(),
             buses: self.clone(),
+            budgets: self.clone(),
             clock: ManualClock::from(now),
             settings: CommandSettings {
                 table: "console".to_owned(),
                 partition: "aws".to_owned(),
                 bus: "sandbox-guardrails".to_owned(),
-                region: "eu-west-1".to_owned(),
+                hub: Home { account: "999999999999".to_owned(), region: "eu-west-1".to_owned() },
             },
         };
         let deadline = now + SignedDuration::from_secs(115);
@@ -117,12 +126,36 @@ impl Deliveries for Hub {
         Ok(among.iter().filter(sent).map(|sandbox| sandbox.account.clone()).collect())
     }
 
+    async fn stands(&self, whose: &str, command: &Command, _: &Budget) -> Result<bool, CallError> {
+        self.call("dynamodb:PutItem")?;
+        let mut budgets = self.budgets.borrow_mut();
+        let stands = budgets.get(whose).is_none_or(|at| *at <= command.asked_at);
+        if stands {
+            budgets.insert(whose.to_owned(), command.asked_at);
+        }
+        Ok(stands)
+    }
+
     async fn note(&self, deliveries: &[Delivery]) -> Result<(), CallError> {
         self.call("dynamodb:BatchWriteItem")?;
         for delivery in deliveries {
             let place = (delivery.sandbox.account.clone(), delivery.id().to_owned());
             self.deliveries.borrow_mut().insert(place, delivery.status.clone());
         }
+        Ok(())
+    }
+}
+
+impl Budgets for Hub {
+    async fn set(&self, name: &str, value: &str, why: &str) -> Result<(), CallError> {
+        self.call("ssm:PutParameter")?;
+        self.parameters.borrow_mut().insert(name.to_owned(), (value.to_owned(), why.to_owned()));
+        Ok(())
+    }
+
+    async fn take_away(&self, name: &str) -> Result<(), CallError> {
+        self.call("ssm:DeleteParameter")?;
+        self.parameters.borrow_mut().remove(name);
         Ok(())
     }
 }
@@ -208,6 +241,8 @@ fn all_are_those_of_the_region_that_gave_a_sign_of_life() {
     let hub = Hub::of(2);
     hub.signs.borrow_mut().push(heartbeat(7, "us-east-2", NOW));
     hub.signs.borrow_mut().push(heartbeat(8, "eu-west-1", "2026-11-13T09:35:00Z"));
+    // The hub's own functions give signs of life too, and nothing may ever close the hub.
+    hub.signs.borrow_mut().push(heartbeat(999_999_999_999, "eu-west-1", NOW));
     assert_eq!(hub.ask(&lock_all(), "r-1").unwrap(), accepted("r-1", 2, 2, vec![]));
     assert_eq!(hub.reached(), [account(0), account(1)]);
     let mut elsewhere = lock_all();
@@ -331,10 +366,10 @@ fn settings_are_read_and_every_fault_is_named() {
         table: "console_table".to_owned(),
         partition: "partition".to_owned(),
         bus: "guardrail_bus".to_owned(),
-        region: "aws_region".to_owned(),
+        hub: Home { account: "hub_account".to_owned(), region: "aws_region".to_owned() },
     };
     assert_eq!(read(true), Ok(expected));
-    let missing =
-        ["CONSOLE_TABLE", "PARTITION", "GUARDRAIL_BUS", "AWS_REGION"].map(|key| format!("`{key}` is missing"));
+    let missing = ["CONSOLE_TABLE", "PARTITION", "GUARDRAIL_BUS", "HUB_ACCOUNT", "AWS_REGION"];
+    let missing = missing.map(|key| format!("`{key}` is missing"));
     assert_eq!(read(false), Err(format!("the environment is not as expected: {}", missing.join("; "))));
 }

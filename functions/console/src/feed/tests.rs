@@ -86,6 +86,7 @@ impl Run {
             table: self.table.clone(),
             metrics: &mut self.metrics,
             silence_after: SignedDuration::from_mins(15),
+            hub: hub(),
         };
         block_on(feed.handle(invocation))
     }
@@ -120,7 +121,11 @@ impl Run {
 
 const NOW: &str = "2026-11-20T09:35:00Z";
 
-/// The samples of what a sandbox says.
+fn hub() -> Hub {
+    Hub { account: "999999999999".to_owned(), region: "eu-west-1".to_owned() }
+}
+
+/// The samples of what a sandbox says, and of what the hub itself says of one.
 const REPORTS: &[&str] = &[
     "action",
     "availability-change",
@@ -132,6 +137,9 @@ const REPORTS: &[&str] = &[
     "lock-released",
     "part-closed",
     "sandbox-locked",
+    "spend",
+    "spend-action",
+    "spend-finding",
     "window-rejected",
     "window-updated",
 ];
@@ -282,7 +290,7 @@ fn each_episode_of_a_condition_has_a_row_of_its_own() {
 
 #[test]
 fn samples_of_reports_are_what_a_sandbox_sends() {
-    for name in REPORTS.iter().filter(|name| **name != "function-failed").chain(&["forged-account"]) {
+    for name in REPORTS.iter().filter(|name| **name != "function-failed").chain(&["forged-account", "forged-spend"]) {
         let event = sample(name);
         let detail_type = event["detail-type"].as_str().unwrap();
         let read = Event::from_detail(detail_type, event["detail"].clone()).unwrap();
@@ -296,6 +304,7 @@ fn what_is_forged_or_malformed_is_neither_kept_nor_tried_again() {
     let mut run = Run::at(NOW);
     for event in [
         sample("forged-account"),
+        sample("forged-spend"),
         sample("malformed-finding"),
         json!({"source": "sandbox.guardrails", "detail-type": "Guardrail Rumour", "detail": {}}),
         json!({"source": "sandbox.guardrails"}),
@@ -333,6 +342,51 @@ fn a_health_check_measures_every_time_and_changes_no_row() {
 }
 
 #[test]
+fn the_alarm_is_for_the_hub_too_which_is_no_sandbox() {
+    let mut run = Run::at(NOW);
+    let of_hub = |name: &str| {
+        let mut event = sample(name);
+        event["account"] = json!("999999999999");
+        match name {
+            "heartbeat" => {
+                event["detail"]["sandbox"]["account"] = json!("999999999999");
+                event["detail"]["function"] = json!("spend-meter");
+            }
+            _ => {
+                let arn = "arn:aws:lambda:eu-west-1:999999999999:function:sandbox-guardrails-spend-meter";
+                event["detail"]["requestContext"]["functionArn"] = json!(arn);
+            }
+        }
+        event
+    };
+    run.handle(of_hub("heartbeat")).unwrap();
+    run.handle(sample("health-check")).unwrap();
+    run.handle(of_hub("function-failed")).unwrap();
+    run.handle(sample("health-check")).unwrap();
+    assert_eq!(run.measured(), [(0, 0), (1, 0)]);
+}
+
+#[test]
+fn one_query_for_a_month_shows_every_sandbox_in_brief() {
+    let mut run = Run::at(NOW);
+    for account in ["111111111111", "222222222222"] {
+        let mut event = sample("spend");
+        event["detail"]["sandbox"]["account"] = json!(account);
+        run.handle(event).unwrap();
+    }
+    let rows = run.rows();
+    let of_month: Vec<_> = rows.iter().filter(|((pk, _), _)| pk == "spend/2026-11").collect();
+    assert_eq!(
+        of_month.iter().map(|((_, sk), _)| sk.as_str()).collect::<Vec<_>>(),
+        ["111111111111/eu-west-1", "222222222222/eu-west-1"]
+    );
+    let whole = &rows[&("111111111111/eu-west-1".to_owned(), "spend/2026-11".to_owned())];
+    for (name, cell) in whole.iter().filter(|(name, _)| *name != "detail") {
+        assert_eq!(of_month[0].1.get(name), Some(cell), "{name} stands in both");
+    }
+}
+
+#[test]
 fn a_table_that_cannot_be_reached_fails_the_run_and_writes_no_metric() {
     let mut run = Run::at(NOW);
     run.handle(sample("heartbeat")).unwrap();
@@ -341,6 +395,7 @@ fn a_table_that_cannot_be_reached_fails_the_run_and_writes_no_metric() {
         ("health-check", "dynamodb:Query", 1),
         ("finding", "dynamodb:UpdateItem", 1),
         ("sandbox-locked", "dynamodb:UpdateItem", 3),
+        ("spend", "dynamodb:UpdateItem", 2),
     ] {
         let problems = run.handle(sample(name)).unwrap_err();
         let each = vec![failed(operation, CallErrorKind::Denied); times];
@@ -361,7 +416,7 @@ fn metrics_that_cannot_be_written_fail_the_run() {
         }
     }
     let (table, now) = (FakeTable::default(), NOW.parse().unwrap());
-    let mut feed = Feed { table, metrics: Closed, silence_after: SignedDuration::from_mins(15) };
+    let mut feed = Feed { table, metrics: Closed, silence_after: SignedDuration::from_mins(15), hub: hub() };
     let invocation = Invocation { id: "run".to_owned(), event: sample("health-check"), now, deadline: now };
     assert_eq!(block_on(feed.handle(invocation)).unwrap_err().worst(), "Unavailable");
 }
@@ -383,6 +438,10 @@ fn events() -> impl Strategy<Value = Vec<Value>> {
         detail["sandbox"]["alias"] = json!(format!("alias {said}"));
         match name {
             "heartbeat" => detail["function"] = json!(format!("watch-{id}")),
+            "spend" => {
+                detail["month"] = json!(format!("2026-1{id}-01"));
+                detail["business_unit"] = if scoped { json!(format!("unit {said}")) } else { json!(null) };
+            }
             "window-rejected" => {
                 detail["id"] = json!(format!("configuration/availability/window/command/{id}"));
             }
@@ -428,9 +487,11 @@ proptest! {
     }
 }
 
-fn read(table: &str, minutes: &str) -> Result<FeedSettings, String> {
+fn read(table: &str, minutes: &str, account: &str) -> Result<FeedSettings, String> {
     let mut environment = Environment::new(|key: &str| match key {
         "CONSOLE_TABLE" => Some(table.to_owned()),
+        "HUB_ACCOUNT" => Some(account.to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
         "SILENCE_AFTER_MINUTES" => Some(minutes.to_owned()),
         _ => None,
     });
@@ -440,13 +501,15 @@ fn read(table: &str, minutes: &str) -> Result<FeedSettings, String> {
 
 #[test]
 fn settings_are_read_and_every_fault_is_named() {
-    let settings = read("console", "15").unwrap();
-    assert_eq!(settings, FeedSettings { table: "console".to_owned(), silence_after: SignedDuration::from_mins(15) });
+    let silence_after = SignedDuration::from_mins(15);
+    let expected = FeedSettings { table: "console".to_owned(), silence_after, hub: hub() };
+    assert_eq!(read("console", "15", "999999999999"), Ok(expected));
     for minutes in ["0", "-1", "1.5", "quarter of an hour"] {
         let expected = format!(
             "the environment is not as expected: `CONSOLE_TABLE` is missing; \
-             `SILENCE_AFTER_MINUTES` is `{minutes}`, expected a whole number of minutes, at least 1"
+             `SILENCE_AFTER_MINUTES` is `{minutes}`, expected a whole number of minutes, at least 1; \
+             `HUB_ACCOUNT` is missing"
         );
-        assert_eq!(read("", minutes), Err(expected));
+        assert_eq!(read("", minutes, ""), Err(expected));
     }
 }

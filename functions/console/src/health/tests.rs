@@ -4,6 +4,10 @@ use super::*;
 
 const SILENCE: SignedDuration = SignedDuration::from_mins(15);
 
+fn hub() -> Hub {
+    Hub { account: "999999999999".to_owned(), region: "eu-west-1".to_owned() }
+}
+
 fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
@@ -28,12 +32,15 @@ fn failure(by: SandboxFunction, seconds_ago: i64) -> Sign {
 
 /// One function with its last heartbeat and its last failure, in seconds before now.
 fn check(beat: Option<i64>, failed: Option<i64>, expected: Option<&str>) {
-    let by = function("111111111111", "athena-watch");
+    check_of(function("111111111111", "athena-watch"), beat, failed, expected);
+}
+
+fn check_of(by: SandboxFunction, beat: Option<i64>, failed: Option<i64>, expected: Option<&str>) {
     let beat_sign = beat.map(|seconds| heartbeat(by.clone(), seconds));
     let failed_sign = failed.map(|seconds| failure(by.clone(), seconds));
     let mut signs: Vec<Sign> = beat_sign.into_iter().chain(failed_sign).collect();
     for _ in 0..2 {
-        let health = Health::of(&signs, SILENCE, now());
+        let health = Health::of(&signs, SILENCE, &hub(), now());
         let ailment = health.unhealthy.first().map(|unhealthy| match unhealthy.ailment {
             Ailment::Silent { .. } => "silent",
             Ailment::Failing { .. } => "failing",
@@ -64,12 +71,39 @@ fn a_function_fails_from_its_failure_to_its_next_heartbeat_and_no_longer_than_th
 }
 
 #[test]
+fn a_function_of_the_hub_may_be_silent_three_times_as_long() {
+    let meter = || function("999999999999", "spend-meter");
+    check_of(meter(), Some(2700), None, None);
+    check_of(meter(), Some(2701), None, Some("silent"));
+    check_of(meter(), Some(1800), Some(1000), Some("failing"));
+    check_of(meter(), None, Some(2700), Some("failing"));
+    check_of(meter(), None, Some(2701), None);
+    // Of the hub's account it is only the hub's Region that is no sandbox.
+    let elsewhere = SandboxFunction { region: "us-east-2".to_owned(), ..meter() };
+    check_of(elsewhere, Some(901), None, Some("silent"));
+}
+
+#[test]
+fn the_hub_is_no_sandbox_and_counts_as_one_that_is_not_well() {
+    let signs = [
+        heartbeat(function("111111111111", "athena-watch"), 5),
+        heartbeat(function("999999999999", "spend-meter"), 3600),
+        failure(function("999999999999", "spend-enforce"), 60),
+    ];
+    let health = Health::of(&signs, SILENCE, &hub(), now());
+    assert_eq!((health.sandboxes, health.sandboxes_unhealthy(), health.unhealthy.len()), (1, 1, 2));
+    let known = sandboxes(&signs, &hub(), now());
+    assert_eq!(known.iter().map(|known| known.account.as_str()).collect::<Vec<_>>(), ["111111111111"]);
+}
+
+#[test]
 fn a_function_is_forgotten_seven_days_after_its_last_sign() {
     const WEEK: i64 = 7 * 24 * 60 * 60;
     check(Some(WEEK - 1), None, Some("silent"));
     check(Some(WEEK), None, None);
     check(None, Some(WEEK), None);
-    assert_eq!(Health::of(&[heartbeat(function("1", "athena-watch"), WEEK)], SILENCE, now()).sandboxes, 0);
+    let forgotten = [heartbeat(function("1", "athena-watch"), WEEK)];
+    assert_eq!(Health::of(&forgotten, SILENCE, &hub(), now()).sandboxes, 0);
 }
 
 #[test]
@@ -83,6 +117,7 @@ fn sandboxes_are_counted_and_functions_are_named() {
             heartbeat(function("222222222222", "emr-watch"), 20),
         ],
         SILENCE,
+        &hub(),
         now(),
     );
     let named = health.unhealthy.iter().map(|unhealthy| {
@@ -101,7 +136,7 @@ fn sandboxes_are_counted_and_functions_are_named() {
 
 #[test]
 fn the_metrics_are_one_line_of_the_embedded_metric_format() {
-    let health = Health::of(&[failure(function("111111111111", "athena-enforce"), 5)], SILENCE, now());
+    let health = Health::of(&[failure(function("111111111111", "athena-enforce"), 5)], SILENCE, &hub(), now());
     let line = health.metrics(now());
     assert!(!line.contains('\n'));
     let expected = json!({
@@ -134,7 +169,8 @@ fn a_sandbox_is_known_by_any_sign_and_named_by_a_heartbeat() {
         heartbeat(SandboxFunction { region: "us-east-2".to_owned(), ..three }, WEEK - 1),
     ];
     for _ in 0..2 {
-        let known: Vec<_> = sandboxes(&signs, now()).into_iter().map(|known| (known.region, known.alias)).collect();
+        let known: Vec<_> =
+            sandboxes(&signs, &hub(), now()).into_iter().map(|known| (known.region, known.alias)).collect();
         let expected = [
             ("eu-west-1", "alias of 111111111111"),
             ("eu-west-1", "222222222222"),

@@ -12,7 +12,8 @@ fn sample(name: &str) -> Value {
 }
 
 fn rows_of(event: Value) -> Result<Vec<Row>, Ignored> {
-    Row::all_of(&serde_json::from_value(event).unwrap(), NOW.parse().unwrap())
+    let hub = Hub { account: "999999999999".to_owned(), region: "eu-west-1".to_owned() };
+    Row::all_of(&serde_json::from_value(event).unwrap(), &hub, NOW.parse().unwrap())
 }
 
 /// The row of the event itself, which is the first.
@@ -33,6 +34,7 @@ fn attribute(row: &Row, name: &str) -> Option<Cell> {
 #[test]
 fn each_event_has_its_place() {
     const QUERY: &str = "athena-query-runtime/8a4c2f10-5d3e-4b6a-9c71-2e0f6b7d1a35/100";
+    const BUDGET: &str = "spend-budget/111111111111/200/2026-11-01T00:00:00Z";
     const DAY: i64 = 24 * 60 * 60;
     let parameter = "configuration/sandbox-guardrails/athena/athena-query-runtime/limit/etl/4";
     for (name, pk, sk, days) in [
@@ -41,6 +43,9 @@ fn each_event_has_its_place() {
         ("configuration-rejected", "111111111111/eu-west-1", parameter.to_owned(), 400),
         ("heartbeat", "health", "111111111111/eu-west-1/athena-watch/heartbeat".to_owned(), 7),
         ("function-failed", "health", "111111111111/eu-west-1/athena-watch/failure".to_owned(), 7),
+        ("spend", "111111111111/eu-west-1", "spend/2026-11".to_owned(), 400),
+        ("spend-finding", "111111111111/eu-west-1", format!("finding/{BUDGET}"), 400),
+        ("spend-action", "111111111111/eu-west-1", format!("action/{BUDGET}/lock"), 400),
     ] {
         let row = row_of(sample(name)).unwrap();
         assert_eq!((row.pk.as_str(), &row.sk), (pk, &sk), "{name}");
@@ -79,7 +84,8 @@ fn an_event_that_says_several_things_has_a_row_for_each() {
 #[test]
 fn every_attribute_is_named_once() {
     let reports = ["finding", "action", "configuration-rejected", "heartbeat", "function-failed"];
-    for name in reports.iter().chain(&["availability-change", "sandbox-locked", "window-updated", "window-rejected"]) {
+    let others = ["availability-change", "sandbox-locked", "window-updated", "window-rejected", "spend"];
+    for name in reports.iter().chain(&others) {
         for row in rows_of(sample(name)).unwrap() {
             let mut names: Vec<_> = row.attributes().map(|(name, _)| name).collect();
             let count = names.len();
@@ -87,6 +93,67 @@ fn every_attribute_is_named_once() {
             names.dedup();
             assert_eq!(names.len(), count, "{name}: {}", row.sk);
         }
+    }
+}
+
+#[test]
+fn what_is_spent_stands_with_the_sandbox_in_full_and_with_the_month_in_brief() {
+    let rows = rows_of(sample("spend")).unwrap();
+    let [full, brief] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((full.pk.as_str(), full.sk.as_str()), ("111111111111/eu-west-1", "spend/2026-11"));
+    assert_eq!((brief.pk.as_str(), brief.sk.as_str()), ("spend/2026-11", "111111111111/eu-west-1"));
+    assert_eq!(serde_json::from_str::<Value>(&full.detail).unwrap(), sample("spend")["detail"]);
+    let brief: Value = serde_json::from_str(&brief.detail).unwrap();
+    for at_length in ["/services", "/owners", "/days", "/estimate/basis", "/savings/greatest"] {
+        assert_eq!(brief.pointer(at_length), None, "{at_length}");
+    }
+    for told in ["/reported", "/estimate/amount", "/projection/basis", "/budget/percent", "/savings/total", "/message"]
+    {
+        assert_eq!(brief.pointer(told), sample("spend")["detail"].pointer(told), "{told}");
+    }
+}
+
+#[test]
+fn what_is_not_known_of_spend_is_not_in_its_row() {
+    for (at, names) in [
+        ("estimate", &["estimated", "error"][..]),
+        ("projection", &["projection"]),
+        ("budget", &["budget", "percent", "level"]),
+        ("business_unit", &["business_unit"]),
+    ] {
+        let row = row_of(changed("spend", &format!("/detail/{at}"), json!(null))).unwrap();
+        for name in names {
+            assert!(attribute(&row_of(sample("spend")).unwrap(), name).is_some(), "{name}");
+            assert_eq!(attribute(&row, name), None, "{name} without {at}");
+        }
+    }
+    // More digits than any number of DynamoDB has.
+    let exact = format!("{}.{}", "9".repeat(30), "1".repeat(20));
+    let row = row_of(changed("spend", "/detail/reported", json!(exact))).unwrap();
+    assert_eq!(attribute(&row, "reported"), Some(Cell::Text(exact)));
+}
+
+#[test]
+fn what_is_spent_is_for_the_hub_to_tell_and_nothing_else_of_others_is() {
+    let check = |name: &str, account: &str, region: &str, expected: Result<(), &str>| {
+        let mut event = sample(name);
+        event["account"] = json!(account);
+        event["region"] = json!(region);
+        let found = row_of(event).map(drop).map_err(|ignored| ignored.to_string());
+        assert_eq!(found, expected.map_err(str::to_owned), "{name} from {account}/{region}");
+    };
+    let (hub, here) = ("999999999999", "eu-west-1");
+    for name in ["spend", "spend-finding", "spend-action"] {
+        check(name, hub, here, Ok(()));
+        for (account, region) in [("111111111111", here), ("222222222222", here), (hub, "us-east-2")] {
+            let why = "it tells what is spent, which is for the hub to tell, and comes from";
+            check(name, account, region, Err(&format!("{why} `{account}/{region}`")));
+        }
+    }
+    for name in ["finding", "action", "heartbeat", "configuration-rejected", "sandbox-locked", "function-failed"] {
+        check(name, "111111111111", here, Ok(()));
+        let why = "it speaks for `111111111111/eu-west-1` and comes from `999999999999/eu-west-1`";
+        check(name, hub, here, Err(why));
     }
 }
 

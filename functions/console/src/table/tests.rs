@@ -8,6 +8,7 @@ use lambda::CallErrorKind;
 
 use super::*;
 use crate::health::SignKind;
+use crate::hub::Hub;
 
 fn table(rule: &Rule) -> ConsoleTable {
     let answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(rule);
@@ -26,7 +27,8 @@ fn table(rule: &Rule) -> ConsoleTable {
 fn row(name: &str) -> Row {
     let path = format!("{}/../../events/console-feed/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let event = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    Row::all_of(&event, "2026-11-20T09:35:00Z".parse().unwrap()).unwrap().pop().unwrap()
+    let hub = Hub { account: "999999999999".to_owned(), region: "eu-west-1".to_owned() };
+    Row::all_of(&event, &hub, "2026-11-20T09:35:00Z".parse().unwrap()).unwrap().pop().unwrap()
 }
 
 /// The body of a DynamoDB error of this type.

@@ -159,7 +159,10 @@ impl Known {
         let observation = Observation::new(kind.resource(), self.job.id(), state.as_str(), *created_at);
         let Some(choices) = self.instances.as_ref().filter(|choices| !choices.is_empty()) else { return observation };
         let types = choices.iter().flatten().map(|held| held.instance_type.clone());
-        let observation = observation.words(Measure::InstanceTypes, types);
+        // No limit is set on how many there are, but the job is paid for by them.
+        let count = |choice: &Vec<Instances>| choice.iter().fold(0_u64, |sum, held| sum.saturating_add(held.count));
+        let instances = Quantity::Count(choices.iter().map(count).max().unwrap_or_default());
+        let observation = observation.words(Measure::InstanceTypes, types).amount(Measure::Instances, instances);
         match gpus_of(choices) {
             Some(gpus) => observation.amount(Measure::Gpus, Quantity::Count(gpus)),
             None => observation,

@@ -1,6 +1,7 @@
 //! `guardrails params defaults`: the catalogue's own settings, ready to be put into Parameter Store.
 
 use clap::{Args, ValueEnum};
+use guardrail::measure::MeasureKind;
 use guardrail::{Guardrail, Mode, Policy, Service, catalogue};
 use serde::Serialize;
 
@@ -20,7 +21,8 @@ const EXAMPLES: &str = r#"Examples:
 /// Print every setting with its default, a JSON line for each parameter
 ///
 /// Each line is what `aws ssm put-parameter --cli-input-json` takes. A parameter that is not there is at its default
-/// anyway, and follows the catalogue when that changes; one that is written stays as it is.
+/// anyway, and follows the catalogue when that changes; one that is written stays as it is. Limits of budgets are left
+/// out, because a budget that is written has been set by somebody, and past it a sandbox may be locked.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Defaults {
@@ -71,7 +73,8 @@ struct Put {
     overwrite: bool,
 }
 
-/// Every setting of a guardrail for the whole sandbox.
+/// Every setting of a guardrail for the whole sandbox, but for a budget: the catalogue's own is there to report against
+/// only, and nobody is to set it unawares.
 fn parameters(guardrail: &'static Guardrail, start: Option<Start>) -> Vec<Put> {
     let default = Policy::default_of(guardrail);
     let mode = match start {
@@ -79,9 +82,9 @@ fn parameters(guardrail: &'static Guardrail, start: Option<Start>) -> Vec<Put> {
         Some(Start::Enforce) if guardrail.acts() => Mode::Enforce,
         Some(Start::Observe | Start::Enforce) => Mode::Observe,
     };
+    let limit = (!is_budget(guardrail)).then(|| ("limit", default.limit.sandbox.to_string()));
     let settings = [
-        ("limit", default.limit.sandbox.to_string()),
-        ("levels", default.levels.to_string()),
+        ("levels", default.levels.sandbox.to_string()),
         ("mode", mode.to_string()),
         ("max_actions", default.max_actions.to_string()),
     ];
@@ -90,7 +93,11 @@ fn parameters(guardrail: &'static Guardrail, start: Option<Start>) -> Vec<Put> {
         let name = format!("{}/{setting}", guardrail.parameter_path());
         Put { name, value, r#type: "String", overwrite: true }
     };
-    settings.into_iter().chain(choices).map(put).collect()
+    limit.into_iter().chain(settings).chain(choices).map(put).collect()
+}
+
+fn is_budget(guardrail: &Guardrail) -> bool {
+    guardrail.measure.kind() == MeasureKind::Money
 }
 
 #[cfg(test)]
@@ -116,7 +123,9 @@ mod tests {
             for choice in guardrail.choices {
                 assert_eq!(written.choice(choice.name), default.choice(choice.name), "`{}`", guardrail.id);
             }
-            assert_eq!(Policy { choices: default.choices.clone(), ..written }, default, "`{}`", guardrail.id);
+            assert_eq!(written.limit_is_set, !is_budget(guardrail), "`{}`", guardrail.id);
+            let written = Policy { choices: default.choices.clone(), limit_is_set: false, ..written };
+            assert_eq!(written, default, "`{}`", guardrail.id);
         }
     }
 
@@ -140,7 +149,7 @@ mod tests {
             assert_eq!(names.len(), text.lines().count());
             names.len()
         };
-        let of = |guardrail: &Guardrail| 4 + guardrail.choices.len();
+        let of = |guardrail: &Guardrail| 4 - usize::from(is_budget(guardrail)) + guardrail.choices.len();
         assert_eq!(count(None, None), catalogue::all().map(of).sum::<usize>());
         for service in which::services() {
             assert_eq!(count(Some(service), None), service.guardrails().map(of).sum::<usize>(), "{service}");

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot run the binary has failed")]
 
+mod explain;
+mod exports;
+mod summarise;
 mod window;
 
 use std::io::{Read, Write};
@@ -109,6 +112,7 @@ fn the_catalogue_is_an_array_for_machines() {
         95,
         100
       ],
+      "locks_at": [],
       "measure": "elapsed_time",
       "parameters": [
         "/sandbox-guardrails/emr/emr-step-runtime/limit",
@@ -120,6 +124,9 @@ fn the_catalogue_is_an_array_for_machines() {
         "/sandbox-guardrails/emr/emr-step-runtime/mode/user-type/<user-type>",
         "/sandbox-guardrails/emr/emr-step-runtime/mode/owner/<owner>",
         "/sandbox-guardrails/emr/emr-step-runtime/levels",
+        "/sandbox-guardrails/emr/emr-step-runtime/levels/<template>",
+        "/sandbox-guardrails/emr/emr-step-runtime/levels/user-type/<user-type>",
+        "/sandbox-guardrails/emr/emr-step-runtime/levels/owner/<owner>",
         "/sandbox-guardrails/emr/emr-step-runtime/max_actions",
         "/sandbox-guardrails/emr/emr-step-runtime/escalate",
         "/sandbox-guardrails/emr/emr-step-runtime/termination_protection"
@@ -320,6 +327,12 @@ fn usage_errors_end_with_2_and_a_way_on() {
         &["window", "simulate", "x"],
         &["window", "simulate", "x", "--from", "2027-01-01"],
         &["window", "calendar", "x"],
+        &["spend"],
+        &["spend", "summarise"],
+        &["spend", "summarise", "x", "--charges", "blended"],
+        &["spend", "summarise", "x", "--exclude", "tax,vat"],
+        &["spend", "summarise", "x", "--by", "region"],
+        &["spend", "explain", "x", "y"],
     ] {
         let (code, out, err) = run(arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
@@ -329,9 +342,17 @@ fn usage_errors_end_with_2_and_a_way_on() {
 
 #[test]
 fn help_and_version_answer_everywhere() {
-    let window = ["check", "simulate", "calendar"].map(|command| ["window", command]);
-    let others = [&[][..], &["catalogue"], &["params"], &["params", "check"], &["params", "defaults"], &["window"]];
-    for path in others.into_iter().chain(window.iter().map(<[_; 2]>::as_slice)) {
+    let pairs = [
+        ["params", "check"],
+        ["params", "defaults"],
+        ["window", "check"],
+        ["window", "simulate"],
+        ["window", "calendar"],
+        ["spend", "summarise"],
+        ["spend", "explain"],
+    ];
+    let others = [&[][..], &["catalogue"], &["params"], &["window"], &["spend"]];
+    for path in others.into_iter().chain(pairs.iter().map(<[_; 2]>::as_slice)) {
         let (code, help, err) = run(&[path, &["--help"]].concat());
         assert_eq!((code, err.as_str()), (Some(0), ""), "{path:?}");
         assert!(help.contains("Usage: guardrails") && help.contains("Example"), "{path:?}: {help}");

@@ -8,6 +8,7 @@ mod emr;
 mod exemptions;
 mod glue;
 mod sagemaker;
+mod spend;
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::athena::{ATHENA_QUERY_RUNTIME, LONGEST_ATHENA_QUERY};
 pub use self::exemptions::EXEMPTION_EXPIRED;
-use crate::{Measure, Mode, Quantity, ScopeKind};
+pub use self::spend::SPEND_BUDGET;
+use crate::{Budget, Currency, Measure, Mode, Money, Per, Quantity, ScopeKind};
 
 /// Whether a guardrail stops a thing from being done, or measures and stops a thing that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +41,8 @@ pub enum Service {
     SageMaker,
     /// AWS Glue.
     Glue,
+    /// No service of AWS: what is spent on all of them, as the hub's cost export tells.
+    Spend,
     /// No service of AWS: the exemptions from the guardrails, which every watch looks after.
     Exemptions,
 }
@@ -54,6 +58,7 @@ impl Service {
             Self::Emr => "emr",
             Self::SageMaker => "sagemaker",
             Self::Glue => "glue",
+            Self::Spend => "spend",
             Self::Exemptions => "exemptions",
         }
     }
@@ -65,6 +70,7 @@ impl Service {
             Self::Emr => "Amazon EMR",
             Self::SageMaker => "Amazon SageMaker AI",
             Self::Glue => "AWS Glue",
+            Self::Spend => "Spend",
             Self::Exemptions => "Exemptions",
         }
     }
@@ -103,6 +109,8 @@ pub enum ActionKind {
     StopSession,
     /// A policy is put where there was none.
     PutPolicy,
+    /// The sandbox is closed, and stays closed until somebody releases it.
+    Lock,
     /// Nothing but the finding itself.
     Report,
 }
@@ -120,6 +128,7 @@ impl ActionKind {
             Self::DeleteApp => "delete_app",
             Self::StopSession => "stop_session",
             Self::PutPolicy => "put_policy",
+            Self::Lock => "lock",
             Self::Report => "report",
         }
     }
@@ -134,6 +143,8 @@ pub enum Amount {
     Count(u64),
     /// A number of bytes.
     Bytes(u64),
+    /// A budget of whole US dollars a month.
+    DollarsAMonth(u32),
     /// Words or patterns of words.
     Words(&'static [&'static str]),
 }
@@ -165,6 +176,10 @@ impl Amount {
             Self::Time(duration) => Quantity::Duration(duration),
             Self::Count(count) => Quantity::Count(count),
             Self::Bytes(bytes) => Quantity::Bytes(bytes),
+            Self::DollarsAMonth(dollars) => {
+                let money = Money::new(i64::from(dollars).into(), Currency::USD);
+                Quantity::Budget(Budget::new(money, Per::Month))
+            }
             Self::Words(words) => Quantity::words(words.iter().copied()),
         }
     }
@@ -180,6 +195,8 @@ pub enum Bounds {
     SomeOf(&'static [&'static str]),
     /// Patterns with `*` and `?`, none of which matches everything.
     Patterns,
+    /// Budgets that can be held to.
+    Budget,
 }
 
 impl Bounds {
@@ -197,7 +214,8 @@ impl Bounds {
                 let sound = |pattern: &String| pattern.contains('.') && pattern.chars().any(char::is_alphabetic);
                 patterns.len() <= 100 && patterns.iter().all(sound)
             }
-            (Self::SomeOf(_) | Self::Patterns, _) => false,
+            (Self::Budget, Quantity::Budget(budget)) => budget.is_sound(),
+            (Self::SomeOf(_) | Self::Patterns | Self::Budget, _) => false,
         }
     }
 
@@ -212,6 +230,7 @@ impl Bounds {
                 let known = known.join("`, `");
                 format!("{} among `{known}`, the first among them and not all", like.syntax())
             }
+            Self::Budget => like.syntax().to_owned(),
             Self::Patterns => {
                 format!("{}, at most 100 patterns such as `{like}`, each with a letter and a dot", like.syntax())
             }
@@ -288,6 +307,8 @@ pub struct Guardrail {
     pub bounds: Bounds,
     /// Percentages of the limit at which a finding is made.
     pub default_levels: &'static [u16],
+    /// Those of them at which the action is done, where it is not done at the limit itself.
+    pub locks_at: &'static [u16],
     /// The mode when no parameter says otherwise.
     pub default_mode: Mode,
     /// How many resources one run may act on when no parameter says otherwise.
@@ -312,6 +333,7 @@ const COMMON: Guardrail = Guardrail {
     default_limit: Amount::Count(0),
     bounds: Bounds::Patterns,
     default_levels: &[75, 95, 100],
+    locks_at: &[],
     default_mode: Mode::Observe,
     default_max_actions: 20,
     action: ActionKind::Report,
@@ -319,8 +341,14 @@ const COMMON: Guardrail = Guardrail {
 };
 
 /// Every guardrail there is, by service.
-pub static CATALOGUE: &[&[&Guardrail]] =
-    &[athena::GUARDRAILS, emr::GUARDRAILS, sagemaker::GUARDRAILS, glue::GUARDRAILS, exemptions::GUARDRAILS];
+pub static CATALOGUE: &[&[&Guardrail]] = &[
+    athena::GUARDRAILS,
+    emr::GUARDRAILS,
+    sagemaker::GUARDRAILS,
+    glue::GUARDRAILS,
+    spend::GUARDRAILS,
+    exemptions::GUARDRAILS,
+];
 
 /// Every guardrail there is, in the order of the catalogue.
 pub fn all() -> impl Iterator<Item = &'static Guardrail> {
@@ -381,6 +409,7 @@ mod tests {
                 Quantity::Duration(_) => kind == MeasureKind::Time,
                 Quantity::Count(_) => matches!(kind, MeasureKind::Count | MeasureKind::Size),
                 Quantity::Bytes(_) => kind == MeasureKind::Size,
+                Quantity::Budget(_) | Quantity::Money(_) => kind == MeasureKind::Money,
                 Quantity::Words(_) => kind == MeasureKind::Words,
             };
             assert!(fits, "`{id}`: a limit of {limit} fits what is measured");
@@ -394,6 +423,8 @@ mod tests {
             if let Some(group) = guardrail.counted_in {
                 assert_eq!(guardrail.scopes, [group], "`{id}`: one group has one limit");
             }
+            let locks = guardrail.locks_at.iter().all(|percent| guardrail.default_levels.contains(percent));
+            assert!(locks && guardrail.locks_at.is_empty() == (kind != MeasureKind::Money), "`{id}` locks at levels");
             for choice in guardrail.choices {
                 assert!(choice.takes(choice.default), "`{id}` takes its own `{}`", choice.name);
             }

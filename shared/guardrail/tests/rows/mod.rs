@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Row, Twin, noon};
 
-pub(crate) const ROWS: &[&[Row]] = &[ATHENA, EMR, SAGEMAKER, GLUE, EXEMPTIONS];
+pub(crate) const ROWS: &[&[Row]] = &[ATHENA, EMR, SAGEMAKER, GLUE, SPEND, EXEMPTIONS];
 
 /// The nth moment after noon, for things that are counted.
 fn nth(n: u64) -> Timestamp {
@@ -328,6 +328,32 @@ const GLUE: &[Row] = &[
     Row {
         id: "glue-job-dpus",
         twin: Twin::Size(|dpus| vec![job_run("jr_a8f1c6", noon()).amount(Measure::Dpus, dpus)]),
+    },
+];
+
+/// A sandbox as the hub knows it, from the beginning of the month that its budget is for.
+fn sandbox() -> Observation {
+    let began = "2026-11-01T00:00:00Z".parse().unwrap();
+    Observation::new("sandbox", "111111111111", "billed", began)
+        .within(ScopeKind::Sandbox, Some("111111111111"))
+        .within(ScopeKind::BusinessUnit, Some("retail"))
+}
+
+const SPEND: &[Row] = &[
+    Row { id: "spend-budget", twin: Twin::Money(|spent| sandbox().amount(Measure::Spend, spent)) },
+    Row {
+        id: "spend-budget-set",
+        twin: Twin::Words {
+            of: |words| vec![sandbox().words(Measure::BudgetSet, words.iter().copied())],
+            allowed: &["set"],
+            foreign: &["missing"],
+        },
+    },
+    Row {
+        id: "spend-data-age",
+        twin: Twin::Time(|since| {
+            Observation::new("export", "costs/daily", "delivered", since).since(Measure::DataAge, since)
+        }),
     },
 ];
 

@@ -1,14 +1,17 @@
 //! Ports between whose steps something happens: the process is killed, or it is somebody else's turn.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use guardrail::{ActionKind, Event, Finding, Policy, Resource, Service};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::CallError;
+use crate::book::{Book, Read, ReadAll};
 use crate::bus::Bus;
 use crate::ledger::{Claim, Ledger, Recorded};
 use crate::room::{Act, Acted, Look};
@@ -140,6 +143,22 @@ impl<L: Ledger, I: Interruption> Ledger for Interrupted<L, I> {
 impl<B: Bus, I: Interruption> Bus for Interrupted<B, I> {
     async fn publish(&self, events: &[Event]) -> Vec<(usize, CallError)> {
         self.live(self.inner.publish(events)).await
+    }
+}
+
+impl<K: Book, I: Interruption> Book for Interrupted<K, I> {
+    async fn read(&self, page: &str) -> Result<Option<Read>, CallError> {
+        self.live(self.inner.read(page)).await
+    }
+
+    async fn write(&self, page: &str, content: &Value, over: u64, until: Option<Timestamp>) -> Result<bool, CallError> {
+        self.live(self.inner.write(page, content, over, until)).await
+    }
+}
+
+impl<K: ReadAll, I: Interruption> ReadAll for Interrupted<K, I> {
+    async fn read_all(&self, pages: &BTreeSet<String>) -> Result<BTreeMap<String, Read>, CallError> {
+        self.live(self.inner.read_all(pages)).await
     }
 }
 

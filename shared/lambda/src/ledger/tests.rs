@@ -176,8 +176,8 @@ fn an_event_is_found_by_its_id() {
     check_find(json!({"Item": claim_item()}), Ok(None));
     check_find(json!({"Item": corrupt_item()}), Err(ID));
     let mut unknown = corrupt_item();
-    unknown["detail_type"] = json!({"S": "Sandbox Spend"});
-    check_find(json!({"Item": unknown}), Err("unknown detail type `Sandbox Spend`"));
+    unknown["detail_type"] = json!({"S": "Sandbox Mood"});
+    check_find(json!({"Item": unknown}), Err("unknown detail type `Sandbox Mood`"));
 }
 
 fn claim() -> Claim<'static> {

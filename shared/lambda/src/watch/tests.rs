@@ -1,6 +1,6 @@
 //! The watch of a service in memory: what it reports over sweeps, signals and vigils, and what it says of itself.
 
-use guardrail::{Event, Finding, Heartbeat};
+use guardrail::{Event, Finding, Heartbeat, Quantity};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -392,8 +392,33 @@ fn a_sign_of_life_says_what_was_seen() {
     let Some(Event::Heartbeat(Heartbeat { header, function, saw, took, calls })) = last else { panic!("{last:?}") };
     assert_eq!((header.id.as_str(), function.as_str()), ("heartbeat/emr-watch", "emr-watch"));
     let saw: Vec<_> = saw.iter().map(|(of, count)| (of.as_str(), *count)).collect();
-    assert_eq!(saw, [("active", 3), ("cluster", 2), ("findings", 3), ("pending step", 0), ("step", 1)]);
+    let seen = [("active", 3), ("cluster", 2), ("findings", 3), ("pending step", 0), ("running", 2), ("step", 1)];
+    assert_eq!(saw, seen, "instances that were not read are none that can be told");
     assert_eq!((took, calls), (SignedDuration::from_millis(1_500), 0), "a fake makes no calls");
+}
+
+#[test]
+fn a_sign_of_life_says_what_is_paid_for() {
+    let mut stage = Stage::new(&[]);
+    for (cluster, instances) in [("c1", 3), ("c2", 20)] {
+        stage.sandbox.service.cluster(cluster, 60);
+        let counted = Quantity::Count(instances);
+        stage.sandbox.service.change(cluster, |seen| seen.amount(Measure::Instances, counted));
+    }
+    let told = |stage: &Stage| match stage.sandbox.bus.events.borrow().last() {
+        Some(Event::Heartbeat(heartbeat)) => heartbeat.saw.clone(),
+        last => panic!("{last:?}"),
+    };
+    stage.sweep().unwrap();
+    let saw = told(&stage);
+    assert_eq!((saw.get("instances"), saw.get("running")), (Some(&23), Some(&2)));
+
+    // Some clusters may be missing, so nobody knows.
+    stage.sandbox.service.show_partly(["cluster"]);
+    stage.sandbox.pass(300);
+    stage.sweep().unwrap();
+    let saw = told(&stage);
+    assert_eq!((saw.get("instances"), saw.get("running"), saw.get("active")), (None, None, Some(&2)));
 }
 
 #[test]

@@ -28,17 +28,20 @@ fn changed(name: &str, key: &str, value: Option<Value>) -> Value {
 fn samples_are_read() {
     let accounts = |ids: &[&str]| Addressees::Accounts(ids.iter().map(|id| (*id).to_owned()).collect());
     let update = Asked::read(&sample("availability-update")).unwrap();
-    assert_eq!(update.order, Order::Update(sample("availability-update")["window"].clone()));
-    assert_eq!((update.sandboxes, update.requested_by.as_str()), (Addressees::All, "jo@bank.example"));
-    assert_eq!(Asked::read(&sample("window-removed")).unwrap().order, Order::Update(Value::Null));
+    let window = Task::Update(sample("availability-update")["window"].clone());
+    assert_eq!(update.order, Order::ToSandboxes(window, Addressees::All));
+    assert_eq!(update.requested_by, "jo@bank.example");
+    let removed = Order::ToSandboxes(Task::Update(Value::Null), accounts(&["111111111111"]));
+    assert_eq!(Asked::read(&sample("window-removed")).unwrap().order, removed);
     let (lock, reason) = ("budget".to_owned(), "spend is at 200 % of the budget".to_owned());
     let again = Asked::read(&sample("again")).unwrap();
-    assert_eq!(again.order, Order::Lock { lock: lock.clone(), reason });
+    let task = Task::Lock { lock: lock.clone(), reason };
+    assert_eq!(again.order, Order::ToSandboxes(task, accounts(&["111111111111"])));
     assert_eq!(again.id.as_deref(), Some("7d0c1a52-4c1e-4d57-9a60-0f3b2c5e8a11"));
     assert_eq!(again.region.as_deref(), Some("eu-west-1"));
     let release = Asked::read(&sample("release")).unwrap();
-    assert_eq!(release.order, Order::Release { lock, reason: "the budget was raised".to_owned() });
-    assert_eq!(release.sandboxes, accounts(&["111111111111", "222222222222"]));
+    let task = Task::Release { lock, reason: "the budget was raised".to_owned() };
+    assert_eq!(release.order, Order::ToSandboxes(task, accounts(&["111111111111", "222222222222"])));
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn a_field_holds_what_it_should() {
         assert_eq!(faults(&changed(name, key, Some(value.clone()))), [""; 0], "{key}: {value}");
     };
     // Commands.
-    let commands = "expected `availability_update`, `lock` or `release`";
+    let commands = "expected `availability_update`, `lock`, `release` or `budget`";
     refused("lock", "command", json!("unlock"), &format!("`unlock`, {commands}"));
     refused("lock", "command", json!(null), &format!("`null`, {commands}"));
     // Sandboxes.

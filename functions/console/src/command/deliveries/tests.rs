@@ -7,7 +7,7 @@ use lambda::fakes::replay::{Answer, Replay, Request};
 use serde_json::json;
 
 use super::*;
-use crate::command::asked::Asked;
+use crate::command::asked::{Asked, Order};
 
 const TABLE: &str = "sandbox-guardrails-console";
 
@@ -33,7 +33,8 @@ fn delivery(number: usize, status: Status) -> Delivery {
     let asked = json!({
         "command": "lock", "lock": "budget", "reason": "spent", "requested_by": "jo", "sandboxes": "all"
     });
-    let event = Asked::read(&asked).unwrap().event("c-1", &sandbox(number), at("2026-11-20T09:30:00.5Z"));
+    let Order::ToSandboxes(task, _) = Asked::read(&asked).unwrap().order else { panic!("{asked}") };
+    let event = task.event("c-1", "jo", &sandbox(number), at("2026-11-20T09:30:00.5Z"));
     Delivery::of(&event, status)
 }
 
@@ -171,4 +172,66 @@ fn failures_name_the_call_that_failed() {
     check(block_on(table([denied()]).1.begin(&command())).unwrap_err(), "dynamodb:PutItem");
     check(block_on(table([denied()]).1.note(&[delivery(1, Status::Pending)])).unwrap_err(), "dynamodb:BatchWriteItem");
     check(block_on(table([denied()]).1.reached("c-1", &[sandbox(1)])).unwrap_err(), "dynamodb:BatchGetItem");
+}
+
+/// The budget of a unit, and the command that sets it.
+fn budget() -> (Command, Budget) {
+    let asked = json!({
+        "command": "budget", "limit": "18000 USD/quarter", "mode": null, "reason": "agreed", "requested_by": "jo",
+        "business_unit": "retail"
+    });
+    let asked = Asked::read(&asked).unwrap();
+    let Order::Budget(budget) = asked.order.clone() else { panic!("{asked:?}") };
+    (Command { what: asked.what(), ..command() }, budget)
+}
+
+#[test]
+fn a_budget_stands_until_a_newer_command_sets_it() {
+    let (command, budget) = budget();
+    let check = |answer: Answer, expected: Result<bool, CallErrorKind>| {
+        let (replay, table) = table([answer]);
+        let stands = block_on(table.stands("business-unit/retail", &command, &budget));
+        assert_eq!(stands.map_err(|error| error.kind), expected);
+        let item = json!({
+            "pk": {"S": "budget"}, "sk": {"S": "business-unit/retail"}, "id": {"S": "c-1"},
+            "business_unit": {"S": "retail"}, "limit": {"S": "18000 USD/quarter"}, "mode": {"S": "none"},
+            "reason": {"S": "agreed"}, "requested_by": {"S": "jo"}, "occurred_at": {"N": "1795167000500"}
+        });
+        let expected = json!({
+            "TableName": TABLE, "Item": item,
+            "ConditionExpression": "attribute_not_exists(pk) OR occurred_at <= :asked_at",
+            "ExpressionAttributeValues": {":asked_at": {"N": "1795167000500"}}
+        });
+        assert_eq!(replay.requests(), [("PutItem".to_owned(), expected)]);
+    };
+    check(Answer::ok(&json!({})), Ok(true));
+    check(Answer::error(400, "ConditionalCheckFailedException", &json!({})), Ok(false));
+    check(Answer::error(400, "AccessDeniedException", &json!({})), Err(CallErrorKind::Denied));
+}
+
+#[test]
+fn a_budget_is_part_of_its_sandboxs_timeline_and_of_the_commands() {
+    let (command, budget) = budget();
+    let answers = [Answer::ok(&json!({"UnprocessedItems": {}})), Answer::ok(&json!({}))];
+    let (replay, table) = table(answers);
+    let status = Status::Sent(at("2026-11-20T09:30:02Z"));
+    block_on(table.note(&[Delivery::of_budget(&command, &budget, &sandbox(7), status)])).unwrap();
+    assert_eq!(block_on(table.begin(&command)), Ok(None));
+    let row = json!({
+        "pk": {"S": "000000000007/eu-west-1"}, "sk": {"S": "command/c-1"}, "id": {"S": "command/c-1"},
+        "command": {"S": "c-1"}, "detail_type": {"S": "Budget Set"},
+        "account": {"S": "000000000007"}, "region": {"S": "eu-west-1"}, "alias": {"S": "alias-7"},
+        "limit": {"S": "18000 USD/quarter"}, "mode": {"S": "none"}, "reason": {"S": "agreed"},
+        "requested_by": {"S": "jo"}, "status": {"S": "sent"}, "sent_at": {"N": "1795167002000"},
+        "occurred_at": {"N": "1795167000500"}, "expires_at": {"N": "1829727000"}
+    });
+    let entered = json!({
+        "pk": {"S": "command"}, "sk": {"S": "c-1"}, "id": {"S": "c-1"}, "command": {"S": "budget"},
+        "business_unit": {"S": "retail"}, "limit": {"S": "18000 USD/quarter"}, "reason": {"S": "agreed"},
+        "requested_by": {"S": "jo"}, "occurred_at": {"N": "1795167000500"}, "expires_at": {"N": "1829727000"},
+        "detail": {"S": command.what.to_string()}
+    });
+    let requests = replay.requests();
+    assert_eq!(requests[0].1, json!({"RequestItems": {TABLE: [{"PutRequest": {"Item": row}}]}}));
+    assert_eq!(requests[1].1["Item"], entered);
 }

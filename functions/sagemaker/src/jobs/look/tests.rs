@@ -62,6 +62,8 @@ fn check_readings(instances: &[(&str, u64)], types: &[&str], gpus: Option<u64>) 
     assert_eq!(readings.get(&Measure::InstanceTypes), (!types.is_empty()).then_some(&Reading::Words(words)));
     let gpus = gpus.map(|gpus| Reading::Amount(Quantity::Count(gpus)));
     assert_eq!(readings.get(&Measure::Gpus), gpus.as_ref());
+    let count = Reading::Amount(Quantity::Count(instances.iter().map(|(_, count)| count).sum()));
+    assert_eq!(readings.get(&Measure::Instances), (!types.is_empty()).then_some(&count));
 }
 
 #[test]
@@ -98,7 +100,7 @@ fn a_job_that_cannot_be_asked_about_is_seen_and_asked_again() {
     assert_eq!((seen.observations.len(), seen.problems.len()), (1, 1));
     assert!(!seen.whole.contains("training job"), "its condition is not known to have ended");
     let seen = sweep(&mut memory, &sagemaker, true);
-    assert_eq!(seen.observations.first().map(|seen| seen.readings.len()), Some(2));
+    assert_eq!(seen.observations.first().map(|seen| seen.readings.len()), Some(3));
     assert!(seen.whole.contains("training job"));
 }
 

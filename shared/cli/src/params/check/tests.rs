@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use guardrail::register::REGISTERED_SYNTAX;
+
 use super::*;
 
 const RUNTIME: &str = "/sandbox-guardrails/athena/athena-query-runtime";
@@ -96,9 +98,10 @@ fn a_name_that_nothing_reads_is_bad() {
     for name in ["/other/limit", "limit", "", "/sandbox-guardrails", "/sandbox-guardrailsx/athena/limit"] {
         check(name, &text("30m"), Some(("a name under `/sandbox-guardrails/`", unknown)));
     }
-    let settings =
-        format!("`limit`, `mode`, `limit/<scope>`, `mode/<scope>`, `levels`, `max_actions` under `{RUNTIME}/`");
-    for setting in ["", "limits", "limit/", "limit/a/b", "limit/ana@bank", "levels/etl", "max_actions/etl", "escalate"]
+    let settings = format!(
+        "`limit`, `mode`, `levels`, `limit/<scope>`, `mode/<scope>`, `levels/<scope>`, `max_actions` under `{RUNTIME}/`"
+    );
+    for setting in ["", "limits", "limit/", "limit/a/b", "limit/ana@bank", "levels/a/b", "max_actions/etl", "escalate"]
     {
         check(&format!("{RUNTIME}/{setting}"), &text("30m"), Some((&settings, unknown)));
     }
@@ -164,6 +167,26 @@ fn each_kind_of_limit_and_of_setting_is_checked() {
         ("emr-step-runtime", "escalate", "terminate", "shout", "`report` or `terminate`", "report"),
         ("emr-auto-termination", "idle_timeout", "2h", "8d", "a duration from 1m to 168h", "1h"),
         ("exemption-expired", "limit", "valid", "", "`valid` and nothing else", "valid"),
+        ("spend-budget", "limit", "18000 USD/year", "1500", "its currency and what it is for", "2000.00 USD/month"),
+        ("spend-budget", "limit/111122223333", "0.50 USD", "0 USD", "more than 0", "2000.00 USD/month"),
+        (
+            "spend-budget",
+            "limit/business-unit/retail",
+            "9 EUR/total",
+            "9 EUR/week",
+            "`50000 USD/total`",
+            "2000.00 USD/month",
+        ),
+        (
+            "spend-budget",
+            "levels",
+            "90:estimated,100:lock",
+            "50:lock,100",
+            "those of 100 or more",
+            "50,75,100,150,200:lock",
+        ),
+        ("spend-budget", "levels/business-unit/retail", "100", "200", "100 among them", "50,75,100,150,200:lock"),
+        ("spend-budget", "mode/111122223333", "enforce", "lock", "`off`, `observe` or `enforce`", "observe"),
     ] {
         let name = name(id, setting);
         check(&name, &text(good), None);
@@ -172,6 +195,21 @@ fn each_kind_of_limit_and_of_setting_is_checked() {
         assert!(rejected.expected.contains(expected), "`{expected}` in {rejected}");
         assert_eq!((rejected.in_force.as_str(), in_force_from.as_deref()), (in_force, Some(CATALOGUE)), "`{name}`");
     }
+}
+
+#[test]
+fn an_entry_of_the_register_is_complete() {
+    let name = "/sandbox-guardrails/spend/sandboxes/111122223333";
+    for good in [r#"{"business_unit":"retail"}"#, r#"{"business_unit":"retail","alias":"churn","region":"eu-west-1"}"#]
+    {
+        check(name, &text(good), None);
+    }
+    for wrong in ["", "retail", "{}", r#"{"business_unit":""}"#, r#"{"business_unit":"retail","owner":"ana"}"#] {
+        check(name, &text(wrong), Some((REGISTERED_SYNTAX, "no entry")));
+    }
+    let verdict = verdict(&object(&[("/sandbox-guardrails/spend/sandboxes/1111", &text("{}"))]));
+    let [Bad { rejected, in_force_from: None, .. }] = verdict.bad.as_slice() else { panic!("{verdict:?}") };
+    assert_eq!(rejected.in_force, "nothing, the name is unknown");
 }
 
 #[test]
