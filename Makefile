@@ -15,15 +15,16 @@ PYTHON ?= python3
 REQUIREMENTS := tests/stage/requirements.txt
 VENV := $(CACHE)/venv-$(shell cksum < $(REQUIREMENTS) | cut -d ' ' -f 1)
 TWIN := tests/bench/twin
+PEERS := tests/bench/peers
 
 export STAGE_PYTHON := $(VENV)/bin/python
 export STAGE_BINARIES := $(CARGO_TARGET_DIR)/stage
 export STAGE_STATE := $(CACHE)/stage
 
 # The packages that hold the functions, and the functions themselves.
-ROOMS := athena availability emr glue hub-console sagemaker
+ROOMS := athena availability emr glue hub-console hub-spend sagemaker
 FUNCTIONS := athena-watch athena-enforce availability-step availability-update availability-reconcile emr-watch emr-enforce \
-  glue-watch glue-enforce sagemaker-watch sagemaker-enforce console-feed console-command
+  glue-watch glue-enforce sagemaker-watch sagemaker-enforce console-feed console-command spend-meter spend-enforce
 cargo_rooms := $(addprefix -p ,$(ROOMS))
 stage := cargo run --quiet --locked -p stage --bin stage --
 
@@ -58,7 +59,7 @@ invoke: tools ## Send a sample to a function of the stage left running: FN=athen
 
 .PHONY: test
 test: prepare lint ## Format, lints, and every test, end to end on the stage included
-	@echo "== every test; the end-to-end suite waits for real schedules and workflows and takes some seven minutes"
+	@echo "== every test; the end-to-end suite waits for real schedules and workflows and takes some nine minutes"
 	@# Its tests wait most of their time, so there are more of them at once than there are processors.
 	RUST_TEST_THREADS=4 cargo test --locked --workspace
 
@@ -74,8 +75,8 @@ validate: tools ## `sam validate --lint` on both templates (installs aws-sam-cli
 	@for template in infra/sandbox.yaml infra/hub.yaml; do SAM_CLI_TELEMETRY=0 $(CACHE)/sam/bin/sam validate --lint --region us-east-1 -t $$template; done
 
 .PHONY: bench
-bench: prepare release-binaries $(CACHE)/twin/ready ## Start-up, packages, calls, large sweeps, overrun and cost; BENCH="--only sweep" for a part
-	STAGE_BINARIES=$(CARGO_TARGET_DIR)/release cargo run --quiet --locked -p stage --bin bench -- --twin $(CACHE)/twin $(BENCH)
+bench: prepare release-binaries $(CACHE)/twin/ready $(CACHE)/peers/ready ## Start-up, packages, calls, large sweeps, overrun, cost, cost exports; BENCH="--only sweep" for a part
+	STAGE_BINARIES=$(CARGO_TARGET_DIR)/release cargo run --quiet --locked -p stage --bin bench -- --twin $(CACHE)/twin --peers $(CACHE)/peers $(BENCH)
 
 .PHONY: generate
 generate: tools ## Write what is generated: JSON Schemas, the guardrails in README.md and on each service's page
@@ -111,15 +112,16 @@ clean: ## Remove everything built and installed
 
 .PHONY: prepare
 prepare: tools $(VENV)/ready
-	@echo "== building the functions for the stage"
-	@cargo build --locked --profile stage $(cargo_rooms) --bins
+	@echo "== building the functions and the operator's command for the stage"
+	@cargo build --locked --profile stage $(cargo_rooms) -p guardrails --bins
 
 .PHONY: release-binaries
 release-binaries: tools
 	@echo "== building the functions for release; the first time this takes ten minutes"
 	@cargo build --locked --release $(cargo_rooms) --bins
-	@# Built on its own: beside the functions it would get their features and be no floor.
+	@# Each on its own: beside the functions they would get their features, and the floor would be none.
 	@cargo build --locked --release -p bench-floor
+	@cargo build --locked --release -p bench-reader
 
 # Cargo knows our packages by their place in the workspace, so what another checkout built in the same target folder passes
 # for ours wherever our files are older than that. Touching them when the checkout has changed builds our own code anew.
@@ -144,6 +146,12 @@ $(CACHE)/twin/ready: $(TWIN)/requirements.txt $(TWIN)/runtime.txt | $(VENV)/read
 	@rm -rf $(CACHE)/twin
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --no-deps --require-hashes --target $(CACHE)/twin/package -r $(TWIN)/requirements.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --no-deps --require-hashes --target $(CACHE)/twin/runtime -r $(TWIN)/runtime.txt
+	@touch $@
+
+$(CACHE)/peers/ready: $(PEERS)/requirements.txt | $(VENV)/ready
+	@echo "== installing what the cost reader is held against"
+	@rm -rf $(CACHE)/peers/package
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(CACHE)/peers/package -r $(PEERS)/requirements.txt
 	@touch $@
 
 $(CARGO_LAMBDA): | tools
