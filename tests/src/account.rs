@@ -3,6 +3,7 @@
 //! MiniStack takes an account's id as its access key, and the signatures of the tests are taken for good, so no SDK is
 //! needed here, and none is compiled for it.
 
+mod buckets;
 mod databases;
 mod roles;
 mod schedules;
@@ -143,22 +144,6 @@ impl Account {
         Ok(plain(&answer["Item"]))
     }
 
-    /// Uploads an object, making the bucket if need be.
-    ///
-    /// # Errors
-    /// When the object is refused.
-    pub fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>) -> Result<(), StageError> {
-        let url = format!("{}/{bucket}", self.endpoint);
-        let place = format!(
-            "<CreateBucketConfiguration><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
-            self.region
-        );
-        // A bucket that is there already is what is wanted; if it is missing after this, the upload says so.
-        let _ = self.send(self.sign(self.http.put(&url).body(place), "s3"), "s3:CreateBucket");
-        let request = self.http.put(format!("{url}/{key}")).body(body);
-        self.send(self.sign(request, "s3"), "s3:PutObject").map(drop)
-    }
-
     /// Creates a stack from the template at a URL of S3, and waits until it stands.
     ///
     /// # Errors
@@ -250,6 +235,21 @@ impl Account {
     /// When there is no such function.
     pub fn allow_seconds(&self, function: &str, seconds: u32) -> Result<(), StageError> {
         self.configure(function, &json!({"Timeout": seconds}))
+    }
+
+    /// Sets variables of a function's environment beside those it has, and ends its warm processes.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn set_environment(&self, function: &str, variables: &[(&str, &str)]) -> Result<(), StageError> {
+        let url = format!("{}/2015-03-31/functions/{function}/configuration", self.endpoint);
+        let answer = self.send(self.sign(self.http.get(url), "lambda"), "lambda:GetFunctionConfiguration")?;
+        let answer: Value = answer.json().unwrap_or_default();
+        let mut environment = answer["Environment"].clone();
+        for (name, value) in variables {
+            environment["Variables"][*name] = json!(value);
+        }
+        self.configure(function, &json!({"Environment": environment}))
     }
 
     fn configure(&self, function: &str, change: &Value) -> Result<(), StageError> {

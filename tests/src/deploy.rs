@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
 use workload_simulator::{AthenaHandle, EmrHandle, GlueHandle, SageMakerHandle, SsmHandle};
 
 use crate::running::{PACKAGES, REGION, binaries, package, wait_for};
-use crate::{Account, Stage, StageError, template};
+use crate::{Account, Stage, StageError, exports, template};
 
 const CONSOLE: &str = "sandbox-guardrails-console";
 const LIMIT: &str = "/sandbox-guardrails/athena/athena-query-runtime/limit";
@@ -37,6 +38,29 @@ pub struct Sandbox {
     pub glue: GlueHandle,
     /// Its change calendars, in the simulator.
     pub ssm: SsmHandle,
+}
+
+/// How a hub is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HubOptions {
+    parameters: Vec<(String, String)>,
+    settings: Vec<(String, String)>,
+}
+
+impl HubOptions {
+    /// The same with one more parameter in Parameter Store, such as `/sandbox-guardrails/spend/spend-budget/limit`.
+    #[must_use]
+    pub fn with(mut self, parameter: &str, value: &str) -> Self {
+        self.parameters.push((parameter.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with another value of a parameter of the template, such as `AthenaAboveMb`.
+    #[must_use]
+    pub fn set(mut self, setting: &str, value: &str) -> Self {
+        self.settings.push((setting.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// How a sandbox is deployed.
@@ -90,14 +114,44 @@ pub const NO_SWEEPS: &str = "rate(365 days)";
 pub const EVERY_MINUTE: &str = "rate(1 minute)";
 
 impl Stage {
-    /// Deploys `infra/hub.yaml` into an account, open to the sandboxes named.
+    /// Deploys `infra/hub.yaml` into an account, open to the sandboxes named, as the template is by default.
     ///
     /// # Errors
     /// When the deployment fails.
     pub fn deploy_hub(&self, id: &str, sandboxes: &[&str]) -> Result<Hub, StageError> {
+        self.deploy_hub_with(id, sandboxes, &HubOptions::default())
+    }
+
+    /// Makes an account a hub without a stack yet: it has the bucket of the cost export, and an Athena of its own with
+    /// a table over it; see [`exports`].
+    ///
+    /// # Errors
+    /// When the account is a hub already.
+    pub fn hub_account(&self, id: &str) -> Result<Hub, StageError> {
         let account = self.account(id);
-        self.deploy("hub", &[], &account, &[("SandboxAccountIds", sandboxes.join(","))])?;
+        self.ask(Method::POST, "/_stage/hub", Some(&json!({"account": id})))?;
+        exports::prepare(&account)?;
         Ok(Hub { account })
+    }
+
+    /// Deploys `infra/hub.yaml` into a new [`Self::hub_account`], open to the sandboxes named.
+    ///
+    /// # Errors
+    /// When the deployment fails.
+    pub fn deploy_hub_with(&self, id: &str, sandboxes: &[&str], options: &HubOptions) -> Result<Hub, StageError> {
+        let hub = self.hub_account(id)?;
+        // Before the stack is there, as for a sandbox.
+        for (parameter, value) in &options.parameters {
+            hub.account.put_parameter(parameter, value)?;
+        }
+        let settings = options.settings.iter().map(|(setting, value)| (setting.as_str(), value.clone()));
+        let parameters: Vec<_> = [("SandboxAccountIds", sandboxes.join(","))]
+            .into_iter()
+            .chain(exports::SETTINGS.iter().map(|(setting, value)| (*setting, (*value).to_owned())))
+            .chain(settings)
+            .collect();
+        self.deploy("hub", &[], &hub.account, &parameters)?;
+        Ok(hub)
     }
 
     /// Deploys `infra/sandbox.yaml` into an account, reporting to `hub`.

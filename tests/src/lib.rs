@@ -8,6 +8,7 @@
 pub mod account;
 pub mod commands;
 pub mod deploy;
+pub mod exports;
 pub mod fault;
 pub mod generated;
 pub mod running;
@@ -17,6 +18,6 @@ pub mod timeline;
 pub mod workflow;
 
 pub use account::{Account, Execution, Occurrence, allowed};
-pub use deploy::{Hub, Sandbox, SandboxOptions};
+pub use deploy::{Hub, HubOptions, Sandbox, SandboxOptions};
 pub use fault::Fault;
 pub use running::{Options, Stage, StageError};

@@ -108,6 +108,8 @@ impl Stage {
     /// When a part of it is missing or does not start.
     pub fn start(options: Options) -> Result<Self, StageError> {
         let python = python()?;
+        // Events of S3 go wrong as those of the simulated services do.
+        let faults = options.simulator.event_faults;
         let simulator = Simulator::start(options.simulator)
             .map_err(|error| StageError::Start { what: "the workload simulator", message: error.to_string() })?;
         let failed = |message: String| StageError::Start { what: "the launcher", message };
@@ -120,6 +122,8 @@ impl Stage {
         if let Some(scale) = options.wait_scale {
             command.args(["--wait-scale", &scale.to_string()]);
         }
+        let disorder = faults.reorder_within.as_secs_f64().to_string();
+        command.args(["--event-copies", &faults.copies.to_string(), "--event-disorder", &disorder]);
         if let Some(executions) = options.executions_at_once {
             command.args(["--executions-at-once", &executions.to_string()]);
         }
@@ -135,7 +139,9 @@ impl Stage {
             return Err(failed("it gave no ready line; its log above says why".to_owned()));
         };
         simulator.world().events().deliver_to(&endpoint);
-        Ok(Self { endpoint, simulator, launcher, uploaded: Mutex::default() })
+        let stage = Self { endpoint, simulator, launcher, uploaded: Mutex::default() };
+        stage.account(PACKAGES_ACCOUNT).create_bucket(PACKAGES)?;
+        Ok(stage)
     }
 
     /// Where AWS answers.

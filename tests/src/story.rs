@@ -1,5 +1,6 @@
 //! The story of `make demo`: a day in a sandbox in two minutes, and whether every promise was kept.
 
+mod budgets;
 mod queries;
 mod storms;
 mod windows;
@@ -21,6 +22,8 @@ use crate::{Hub, Options, Sandbox, SandboxOptions, Stage, StageError};
 pub const HUB: &str = "999999999999";
 /// The sandbox's account in the story.
 pub const SANDBOX: &str = "111111111111";
+/// The account of the sandbox that spends too much.
+const SPENDER: &str = "222222222222";
 
 /// The whole story after the build, the deployment included.
 const AT_MOST: SignedDuration = SignedDuration::from_secs(120);
@@ -43,6 +46,9 @@ pub fn tell() -> Result<bool, StageError> {
     let began = now();
     let colour = wants_colour();
     let (stage, hub, sandbox) = raise(0)?;
+    let spender = step("deploying infra/sandbox.yaml into account 222222222222", || {
+        stage.deploy_sandbox(SPENDER, "forecast", &hub, &SandboxOptions::default())
+    })?;
     let opened = now();
     let mut timeline = Timeline::new(std::io::stdout(), colour, Some(opened));
     let said = |error: std::io::Error| StageError::Call { what: "the timeline".to_owned(), message: error.to_string() };
@@ -51,7 +57,7 @@ pub fn tell() -> Result<bool, StageError> {
     headline(
         colour,
         "the story: one sandbox, eleven queries, five clusters, a stuck step, a storm of pipeline executions; \
-         and how it closes and opens",
+         how it closes and opens; and what the bill does to it and to another",
     )
     .map_err(said)?;
     sandbox.limit("weekly", "2h")?;
@@ -123,9 +129,10 @@ pub fn tell() -> Result<bool, StageError> {
     let rows = hub.rows(&sandbox)?;
     let (queries, storms) =
         (queries::summary(&rows, &sandbox, &cast, colour), storms::summary(&rows, &sandbox, &storm, colour));
-    let chapter = windows::play(&hub, &sandbox, &mut timeline)?;
+    let windows = windows::play(&hub, &sandbox, &mut timeline)?;
+    let budgets = budgets::play(&hub, &sandbox, &spender, &mut timeline)?;
     let took = now().duration_since(began);
-    let tables = [queries, storms, chapter.summary(colour)];
+    let tables = [queries, storms, windows.summary(colour), budgets.summary(colour)];
     let kept = summary(tables, took, colour).map_err(said)?;
     drop(stage);
     Ok(kept)
@@ -139,7 +146,8 @@ pub fn raise(port: u16) -> Result<(Stage, Hub, Sandbox), StageError> {
     // Workflows wait for IAM and for what they told to take effect; a tenth of that is enough here.
     let options = Options { auth: true, port, wait_scale: Some(0.1), ..Options::default() };
     let stage = step("raising the stage", || Stage::start(options))?;
-    let hub = step("deploying infra/hub.yaml into account 999999999999", || stage.deploy_hub(HUB, &[SANDBOX]))?;
+    let hub =
+        step("deploying infra/hub.yaml into account 999999999999", || stage.deploy_hub(HUB, &[SANDBOX, SPENDER]))?;
     let options =
         SandboxOptions { sweeps: EVERY_FULL_MINUTE, workload_sweeps: EVERY_FULL_MINUTE, ..SandboxOptions::default() };
     let options = storms::PARAMETERS.iter().fold(options, |options, (name, value)| options.with(name, value));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 
 use guardrail::availability::{AvailabilityChange, Change};
-use guardrail::{Action, ConfigurationRejected, Finding, Outcome, Resource, Severity};
+use guardrail::{Action, ActionKind, ConfigurationRejected, Finding, Outcome, Resource, SandboxSpend, Severity};
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Map, Value};
@@ -69,8 +69,11 @@ impl<W: Write> Timeline<W> {
             |error: std::io::Error| StageError::Call { what: "the timeline".to_owned(), message: error.to_string() };
         let mut rows = hub.table()?;
         rows.retain(|row| {
-            let key = row.get("sk").and_then(Value::as_str).unwrap_or_default().to_owned();
-            !key.ends_with("/heartbeat") && self.shown.insert((key, row.get("occurred_at").and_then(Value::as_u64)))
+            let part = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+            let key = format!("{}/{}", part("pk"), part("sk"));
+            // Each sandbox's spend stands a second time among those of all.
+            let told = key.ends_with("/heartbeat") || key.starts_with("spend/");
+            !told && self.shown.insert((key, row.get("occurred_at").and_then(Value::as_u64)))
         });
         let text =
             |row: &Map<String, Value>, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -117,6 +120,7 @@ impl<W: Write> Timeline<W> {
             "action" => {
                 let action: Action = serde_json::from_str(detail).ok()?;
                 let (who, style) = match action.outcome {
+                    Outcome::Done if action.action == ActionKind::Lock => ("locked", Style::new().green().bold()),
                     Outcome::Done => ("stopped", Style::new().green().bold()),
                     Outcome::AlreadyGone => ("gone", Style::new().cyan()),
                     Outcome::ObservedOnly => ("observed", Style::new().cyan()),
@@ -138,8 +142,14 @@ impl<W: Write> Timeline<W> {
                 let (who, style) = style_of(told.change);
                 (told.header.occurred_at, who, style, named(&told.message))
             }
+            "spend" => {
+                let told: SandboxSpend = serde_json::from_str(detail).ok()?;
+                (told.header.occurred_at, "spend", Style::new().blue(), named(&told.message))
+            }
             // Where the sandbox stands now is what was told last, and commands are told by what became of them.
             "closing" | "window" | "lock" | "command" => return None,
+            // A command as it was asked for.
+            _ if row.get("pk")?.as_str()? == "command" => return None,
             // A function that failed: its row is of the health partition.
             _ => {
                 let detail: Value = serde_json::from_str(detail).ok()?;

@@ -74,6 +74,8 @@ def parse_arguments():
     option("--tick", "1", "seconds between two looks at the schedules", type=float)
     option("--wait-scale", "1", "what a second of a workflow's waits and retries lasts, in seconds", type=float)
     option("--executions-at-once", "0", "how many executions of workflows go on at once, 0 for no bound", type=int)
+    option("--event-copies", "1", "how many times each event of S3 arrives", type=int)
+    option("--event-disorder", "0", "within how many seconds events of S3 arrive newest first", type=float)
     option("--log-level", "WARNING", "what MiniStack logs: DEBUG, INFO, WARNING or ERROR")
     parser.add_argument(
         "--auth",
@@ -129,7 +131,9 @@ def run(listener, settings):
     import faults
     import patches
     import patches_accounts
+    import patches_athena
     import patches_events
+    import patches_storage
     import patches_workflows
     import simulated_services
 
@@ -138,6 +142,8 @@ def run(listener, settings):
         patches_accounts.apply()
         patches_events.apply()
         patches_workflows.apply(settings.executions_at_once)
+        patches_storage.apply(settings.event_copies, settings.event_disorder)
+        patches_athena.apply()
         simulated_services.apply(settings.simulator_url)
         # Last, because a fault strikes before anything else looks at a call.
         faults.apply()

@@ -1,6 +1,6 @@
 """What MiniStack is taught so that the local stage answers as AWS does, one function a lesson.
 
-More lessons are in `patches_accounts.py`, `patches_events.py` and `patches_workflows.py`.
+More lessons are in the other modules `patches_*.py`.
 
 MiniStack is not forked: each patch replaces or wraps a function of an installed module, in this process only.
 A patch that silently stopped applying would let the end-to-end suite pass for the wrong reason, so every function

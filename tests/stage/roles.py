@@ -1,15 +1,48 @@
 """Asks whether a role may do what a service of AWS is about to do in its name.
 
 MiniStack authorises requests that arrive over HTTP. What a state machine, a rule or a schedule does itself never does,
-so each of those asks here first.
+nor what a service does for the caller of a request, such as Athena with the files of a table: each of those asks here
+first.
 """
 
+import contextvars
 import json
 
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
+from ministack.core.router import extract_access_key_id
 from ministack.services import iam
+
+# The access key that the request was signed with that is being dealt with, and what was begun for it.
+caller = contextvars.ContextVar("caller", default=None)
+
+
+def remember_callers(module):
+    """Lets `refusal_of_caller` know who asks a service of MiniStack."""
+    handle = module.handle_request
+
+    async def handle_request(method, path, headers, body, query_params, *more, **named):
+        caller.set(extract_access_key_id(headers, query_params))
+        return await handle(method, path, headers, body, query_params, *more, **named)
+
+    module.handle_request = handle_request
+
+
+def refusal_of_caller(service, action, resource_arn, **keys):
+    """Why whoever asked the service may not do this; None if it may, without AUTH, or if nobody asked.
+
+    `keys` are what conditions may ask about, such as `prefix` for `s3:prefix`.
+    """
+    if not app.AUTH or not caller.get():
+        return None
+    told = {f"{action.partition(':')[0]}:{key}": value for key, value in keys.items()}
+    told |= {} if action.startswith(f"{service}:") else {"aws:CalledVia": [f"{service}.amazonaws.com"]}
+    denied = iam_evaluator.enforce(caller.get(), action, service, get_region(), resource_arn, told)
+    if denied is None:
+        return None
+    who = getattr(denied, "principal_arn", "")
+    return f"User: {who} is not authorized to perform: {action} on resource: {resource_arn}"
 
 
 def refusal(role_arn, source_arn, service, action, resource_arn):

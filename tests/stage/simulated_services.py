@@ -1,4 +1,10 @@
-"""Hands the services that the workload simulator plays over to it, once MiniStack has authorised the call."""
+"""Hands the services that the workload simulator plays over to it, once MiniStack has authorised the call.
+
+    POST /_stage/hub {"account": "999999999999"}
+
+says that an account is the hub: nothing is governed there, and it asks its own Athena about cost exports, so Athena and
+Glue are MiniStack's for it.
+"""
 
 import asyncio
 import json
@@ -20,6 +26,9 @@ SIMULATED_SERVICES = {
     "glue": "AWSGlue",
     "sagemaker": "SageMaker",
 }
+# Those that MiniStack answers itself in the hub.
+OWN_IN_HUB = ("athena", "glue")
+HUB_PATH = "/_stage/hub"
 # Single operations of services that MiniStack otherwise answers itself.
 SIMULATED_OPERATIONS = {"ssm": {"AmazonSSM.GetCalendarState"}}
 
@@ -44,7 +53,8 @@ def apply(simulator_url):
 
     The simulator gets the request as it came, with the account and the Region beside it.
     """
-    seen(app, "_dispatch_service_request", "17e5ef6dcfa0")
+    dispatch = seen(app, "_dispatch_service_request", "17e5ef6dcfa0")
+    hubs = set()
     threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="stage-simulator")
     pool = None
     if simulator_url:
@@ -81,12 +91,27 @@ def apply(simulator_url):
 
         return either
 
+    def outside_the_hub(own):
+        async def either(method, path, headers, body, query_params):
+            of_hub = get_account_id() in hubs
+            return await (own if of_hub else handler)(method, path, headers, body, query_params)
+
+        return either
+
+    async def dispatch_service_request(method, path, headers, body, query_params, request_id):
+        if path == HUB_PATH:
+            hubs.add(json.loads(body)["account"])
+            return 200, {"content-type": "application/json"}, b"{}"
+        return await dispatch(method, path, headers, body, query_params, request_id)
+
+    app._dispatch_service_request = dispatch_service_request
     for service, target_prefix in SIMULATED_SERVICES.items():
         # A service that MiniStack does not know needs routing and an IAM namespace too; the others have both.
         router.SERVICE_PATTERNS.setdefault(
             service, {"target_prefixes": [target_prefix], "host_patterns": [rf"{service}\."]}
         )
         iam_actions.SERVICE_TO_IAM_NAMESPACE.setdefault(service, service)
-        app.SERVICE_HANDLERS[service] = handler
+        own = app.SERVICE_HANDLERS.get(service)
+        app.SERVICE_HANDLERS[service] = outside_the_hub(own) if service in OWN_IN_HUB else handler
     for service, operations in SIMULATED_OPERATIONS.items():
         app.SERVICE_HANDLERS[service] = partly(operations, app.SERVICE_HANDLERS[service])

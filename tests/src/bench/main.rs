@@ -14,6 +14,7 @@ mod report;
 mod runtime_api;
 mod scene;
 mod server;
+mod spend;
 mod start;
 mod sweep;
 mod tally;
@@ -46,12 +47,25 @@ struct Arguments {
     /// The folder of the twin's Python packages: `package`, its own, and `runtime`, which Lambda brings.
     #[arg(long, value_name = "FOLDER")]
     twin: PathBuf,
+    /// The folder of what the cost reader is held against: `package`, Python's, and `exports`, made up and kept.
+    #[arg(long, value_name = "FOLDER")]
+    peers: PathBuf,
     /// How often each process is started.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
+    /// How many lines the cost reader reads, as Parquet; as CSV a tenth of them.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    lines: u64,
     /// Write the figures to this file too, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Whether something of this kind is to be measured.
+    fn wants(&self, is_it: impl FnMut(Measured) -> bool) -> bool {
+        self.only.is_empty() || self.only.iter().copied().any(is_it)
+    }
 }
 
 /// What can be measured.
@@ -69,6 +83,8 @@ enum Measured {
     Windows,
     /// The cost of one sandbox-month.
     Cost,
+    /// Reading a cost export of 10 million lines, beside DuckDB and Polars.
+    Spend,
 }
 
 /// Something that could not be measured.
@@ -108,14 +124,32 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Vec<Part>, Fault> {
-    let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let programs = Programs::find(&arguments.twin)?;
     let began = Instant::now();
+    let mut parts = Vec::new();
+    if arguments.wants(|part| part != Measured::Spend) {
+        parts.extend(on_the_stage(arguments, &programs, began)?);
+    }
+    if arguments.wants(|part| part == Measured::Spend) {
+        let progress = |what: &str| progress(began, what);
+        parts.push(shown(spend::measure(&programs, &arguments.peers, arguments.lines, progress)?)?);
+    }
+    if let Some(path) = &arguments.json {
+        let figures = json!({"rounds": arguments.rounds, "parts": parts}).to_string();
+        std::fs::write(path, figures).map_err(|error| Fault::of(path.display(), error))?;
+    }
+    progress(began, "done");
+    Ok(parts)
+}
+
+/// What is measured of functions, with the stage for AWS.
+fn on_the_stage(arguments: &Arguments, programs: &Programs, began: Instant) -> Result<Vec<Part>, Fault> {
+    let wanted = |wanted| arguments.wants(|part| part == wanted);
     progress(began, "starting the stage");
     let stage = Stage::start(Options::default())?;
     let mut parts = Vec::new();
     if wanted(Measured::Start) {
-        parts.push(shown(start::measure(&stage, &programs, arguments.rounds, |what| progress(began, what))?)?);
+        parts.push(shown(start::measure(&stage, programs, arguments.rounds, |what| progress(began, what))?)?);
     }
     if wanted(Measured::Calls) || wanted(Measured::Sweep) {
         let held = Settings { rate_limits: true, latency: calls::LATENCY, ..Settings::default() };
@@ -125,7 +159,7 @@ fn run(arguments: &Arguments) -> Result<Vec<Part>, Fault> {
             parts.push(shown(calls::measure(&stage, &held, |what| progress(began, what))?)?);
         }
         if wanted(Measured::Sweep) {
-            parts.push(shown(sweep::measure(&held, &programs, |what| progress(began, what))?)?);
+            parts.push(shown(sweep::measure(&held, programs, |what| progress(began, what))?)?);
         }
     }
     if wanted(Measured::Overrun) {
@@ -137,13 +171,8 @@ fn run(arguments: &Arguments) -> Result<Vec<Part>, Fault> {
     }
     if wanted(Measured::Cost) {
         progress(began, "measuring what is billed");
-        parts.push(shown(cost::measure(&stage, &programs, |what| progress(began, what))?)?);
+        parts.push(shown(cost::measure(&stage, programs, |what| progress(began, what))?)?);
     }
-    if let Some(path) = &arguments.json {
-        let figures = json!({"rounds": arguments.rounds, "parts": parts}).to_string();
-        std::fs::write(path, figures).map_err(|error| Fault::of(path.display(), error))?;
-    }
-    progress(began, "done");
     Ok(parts)
 }
 

@@ -43,11 +43,23 @@ impl Programs {
         let environment = [
             ("CONSOLE_TABLE", "sandbox-guardrails-console"),
             ("SILENCE_AFTER_MINUTES", "15"),
+            ("HUB_ACCOUNT", "999999999998"),
             ("PARTITION", "aws"),
             ("GUARDRAIL_BUS", "sandbox-guardrails"),
+            ("SPEND_TABLE", "sandbox-guardrails-spend"),
+            ("EXPORT_BUCKET", "cost-exports"),
+            ("EXPORT_DELIVERY", "manifest"),
+            ("CHARGES", "unblended"),
+            ("EXCLUDE", "none"),
+            ("OWNER_TAG", "owner"),
         ];
         let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
         Program { name, command: self.binaries.join(name), arguments: Vec::new(), environment }
+    }
+
+    /// The cost reader alone.
+    pub(crate) fn reader(&self) -> PathBuf {
+        self.binaries.join("bench-reader")
     }
 
     /// The function without any SDK.

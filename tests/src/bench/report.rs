@@ -152,7 +152,8 @@ pub(crate) fn times(whole: u128, part: u128) -> String {
     decimal(whole * 10 / part.max(1), 1, "")
 }
 
-fn decimal(value: u128, places: u32, unit: &str) -> String {
+/// A whole number of the last of so many decimals, with its unit.
+pub(crate) fn decimal(value: u128, places: u32, unit: &str) -> String {
     let scale = 10_u128.pow(places);
     let places = usize::try_from(places).unwrap_or_default();
     let number = format!("{}.{:0places$}", value / scale, value % scale);

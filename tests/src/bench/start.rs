@@ -25,7 +25,7 @@ const WARM: u32 = 10;
 /// Every other function beside the watch of Athena, with the event that it is started with. A watch sweeps a sandbox in
 /// which nothing of its service runs, and reconcile one that has no window; all others are given an event that they
 /// ignore or refuse, with one call at most, so that their start is all that is measured.
-const OTHERS: [(&str, &str); 12] = [
+const OTHERS: [(&str, &str); 14] = [
     ("athena-enforce", "other-account"),
     ("emr-watch", "sweep"),
     ("emr-enforce", "other-account"),
@@ -38,6 +38,8 @@ const OTHERS: [(&str, &str); 12] = [
     ("availability-update", "validate"),
     ("console-feed", "malformed-finding"),
     ("console-command", "faults"),
+    ("spend-meter", "malformed-action"),
+    ("spend-enforce", "malformed"),
 ];
 
 /// What a package may weigh, zipped; that of the watch of Athena less, because it starts most often.
@@ -96,8 +98,11 @@ pub(crate) fn measure(stage: &Stage, programs: &Programs, rounds: u32, progress:
     let [mut of_floor, mut of_watch, mut of_twin]: [Samples; 3] = Default::default();
     let mut others = Vec::new();
     for (name, event) in OTHERS {
-        let program =
-            if name.starts_with("console-") { programs.of_the_hub(name) } else { programs.ours(name, ACCOUNT) };
+        let program = if name.starts_with("console-") || name.starts_with("spend-") {
+            programs.of_the_hub(name)
+        } else {
+            programs.ours(name, ACCOUNT)
+        };
         let warm = if event == "sweep" { WARM } else { 0 };
         others.push((program, sample_event(name, event)?, warm, Samples::default()));
     }

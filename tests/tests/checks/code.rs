@@ -9,6 +9,7 @@ use availability::schedules::Wake;
 use availability::settings::{HubSettings, ScheduleSettings, WorkflowSettings};
 use console::command::CommandSettings;
 use console::feed::FeedSettings;
+use hub_spend::settings::{EnforceSettings, MeterSettings};
 use lambda::settings::{Environment, SandboxSettings, WatchSettings};
 
 use crate::template::Template;
@@ -48,6 +49,8 @@ pub(crate) fn functions() -> Vec<Function> {
     functions.extend([
         of_hub(console::feed::FUNCTION, console::feed::ACTIONS, feed_settings()),
         of_hub(console::command::FUNCTION, console::command::ACTIONS, command_settings()),
+        of_hub(hub_spend::meter::FUNCTION, hub_spend::meter::ACTIONS, meter_settings()),
+        of_hub(hub_spend::enforce::FUNCTION, hub_spend::enforce::ACTIONS, enforce_settings()),
     ]);
     functions
 }
@@ -168,6 +171,22 @@ fn command_settings() -> Settings {
         name: "CommandSettings",
         keys: CommandSettings::KEYS,
         read: |environment| CommandSettings::read(environment).is_some(),
+    }
+}
+
+fn meter_settings() -> Settings {
+    Settings {
+        name: "MeterSettings",
+        keys: MeterSettings::KEYS,
+        read: |environment| MeterSettings::read(environment).is_some(),
+    }
+}
+
+fn enforce_settings() -> Settings {
+    Settings {
+        name: "EnforceSettings",
+        keys: EnforceSettings::KEYS,
+        read: |environment| EnforceSettings::read(environment).is_some(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sample events: each reaches its function by a rule or a schedule, or is kept from it, as this table says.
 
+use guardrail::Service;
 use guardrail::catalogue::{self, ActionKind};
 use guardrail::event::SOURCE;
 use serde_json::{Value, json};
@@ -129,6 +130,10 @@ const SAMPLES: &[(&str, &str, Way)] = &[
     ("availability-reconcile", "window-updated", Way::Workflow("update")),
     ("console-command", "again", Way::Invoked),
     ("console-command", "availability-update", Way::Invoked),
+    ("console-command", "budget", Way::Invoked),
+    ("console-command", "budget-faults", Way::Invoked),
+    ("console-command", "budget-of-unit", Way::Invoked),
+    ("console-command", "budget-taken-away", Way::Invoked),
     ("console-command", "faults", Way::Invoked),
     ("console-command", "lock", Way::Invoked),
     ("console-command", "release", Way::Invoked),
@@ -139,6 +144,7 @@ const SAMPLES: &[(&str, &str, Way)] = &[
     ("console-feed", "configuration-rejected", Way::Rule),
     ("console-feed", "finding", Way::Rule),
     ("console-feed", "forged-account", Way::Rule),
+    ("console-feed", "forged-spend", Way::Rule),
     ("console-feed", "function-failed", Way::Rule),
     ("console-feed", "health-check", Way::Schedule("console-feed-health-check")),
     ("console-feed", "heartbeat", Way::Rule),
@@ -146,13 +152,37 @@ const SAMPLES: &[(&str, &str, Way)] = &[
     ("console-feed", "malformed-finding", Way::Rule),
     ("console-feed", "part-closed", Way::Rule),
     ("console-feed", "sandbox-locked", Way::Rule),
+    ("console-feed", "spend", Way::Rule),
+    ("console-feed", "spend-action", Way::Rule),
+    ("console-feed", "spend-finding", Way::Rule),
     ("console-feed", "window-rejected", Way::Rule),
     ("console-feed", "window-updated", Way::Rule),
+    ("spend-meter", "action-done", Way::Rule),
+    ("spend-meter", "action-failed", Way::None),
+    ("spend-meter", "budget-changed", Way::Rule),
+    ("spend-meter", "export-delivered", Way::Rule),
+    ("spend-meter", "file-landed", Way::None),
+    ("spend-meter", "malformed-action", Way::Rule),
+    ("spend-meter", "other-bucket", Way::None),
+    ("spend-meter", "other-export", Way::None),
+    ("spend-meter", "sandbox-registered", Way::Rule),
+    ("spend-meter", "sweep", Way::Schedule("spend-meter-sweep")),
+    ("spend-enforce", "breach", Way::Rule),
+    ("spend-enforce", "exempt", Way::None),
+    ("spend-enforce", "held-back", Way::None),
+    ("spend-enforce", "malformed", Way::Rule),
+    ("spend-enforce", "observed", Way::None),
+    ("spend-enforce", "other-account", Way::None),
+    ("spend-enforce", "reported", Way::None),
+    ("spend-enforce", "unknown-guardrail", Way::Rule),
 ];
 
 /// What a sandbox says, as the hub's feed gets it: the samples that show each detail type once.
 pub(crate) const REPORTED: &[&str] =
     &["action", "availability-change", "configuration-rejected", "finding", "function-failed", "heartbeat"];
+
+/// What the hub's own functions say of a sandbox, in types that no sandbox uses.
+const OF_HUB: &[&str] = &["spend"];
 
 /// The accounts of the samples.
 const SANDBOX: &str = "111111111111";
@@ -269,12 +299,14 @@ fn each_breach_wakes_the_enforce_of_its_service_if_it_is_to_be_acted_on() {
     };
     let mut faults = Vec::new();
     for guardrail in catalogue::all() {
+        // What is spent is found in the hub.
+        let account = if guardrail.service == Service::Spend { HUB } else { SANDBOX };
         let finding = |severity: &str, held_back: bool| {
             json!({
-                "source": SOURCE, "detail-type": "Guardrail Finding", "account": SANDBOX,
+                "source": SOURCE, "detail-type": "Guardrail Finding", "account": account,
                 "detail": {
                     "service": guardrail.service, "guardrail": guardrail.id, "action": guardrail.action,
-                    "level": {"severity": severity}, "held_back": held_back
+                    "level": {"severity": severity}, "held_back": held_back, "mode": "enforce", "exemption": null
                 }
             })
         };
@@ -301,11 +333,11 @@ fn everything_that_a_sandbox_says_reaches_the_hub() {
     let report = patterns(&feed);
     let mut taken = Vec::new();
     let mut faults = Vec::new();
-    for name in REPORTED {
+    for name in REPORTED.iter().chain(OF_HUB) {
         let place = format!("events/{}/{name}.json", feed.name);
         let event = tree::json(&place);
         taken.push(event["detail-type"].as_str().unwrap_or_default().to_owned());
-        if !matches(&forward, &event).unwrap() {
+        if REPORTED.contains(name) && !matches(&forward, &event).unwrap() {
             faults.push(format!("`ForwardToHub` in infra/sandbox.yaml does not forward {place}"));
         }
         if !report.iter().any(|pattern| matches(pattern, &event).unwrap()) {
@@ -316,9 +348,29 @@ fn everything_that_a_sandbox_says_reaches_the_hub() {
         report.iter().flat_map(|pattern| pattern["detail-type"].as_array()).flatten().filter_map(Value::as_str);
     faults.extend(differences(
         ("the rules of `ConsoleFeed` in infra/hub.yaml", listed),
-        ("the samples in REPORTED", &taken),
+        ("the samples in REPORTED and OF_HUB", &taken),
     ));
     agree(faults);
+}
+
+#[test]
+fn a_file_that_is_an_export_by_itself_wakes_the_meter_where_exports_come_so() {
+    let hub = Template::hub();
+    let rules = hub.rules();
+    let export = rules.iter().find(|rule| rule.id == "SpendMeterExport").unwrap();
+    let mut pattern = export.properties["Pattern"].clone();
+    let key = &mut pattern["detail"]["object"]["key"];
+    *key = key["Fn::If"][2].clone();
+    let pattern = in_account(&pattern, HUB, HUB);
+    for (name, expected) in [("file-landed", true), ("export-delivered", false), ("other-bucket", false)] {
+        let event = tree::json(&format!("events/spend-meter/{name}.json"));
+        assert_eq!(matches(&pattern, &event), Ok(expected), "{name}");
+    }
+    for suffix in hub_spend::deliveries::Kind::SingleFile.suffixes() {
+        let mut event = tree::json("events/spend-meter/file-landed.json");
+        event["detail"]["object"]["key"] = json!(format!("{}2026/11{suffix}", stage::exports::PREFIX));
+        assert_eq!(matches(&pattern, &event), Ok(true), "{suffix}");
+    }
 }
 
 /// Who obeys which of the hub's commands: a function, or the workflow of this name.

@@ -12,16 +12,18 @@ use crate::{agree, differences, tree};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("functions/availability", &["shared/lambda", "shared/window", "shared/guardrail"]),
     ("functions/console", &["shared/lambda", "shared/window", "shared/guardrail"]),
+    ("functions/spend", &["shared/lambda", "shared/spend", "shared/window", "shared/guardrail"]),
     ("functions", &["shared/lambda", "shared/guardrail"]),
     ("shared/guardrail", &[]),
     ("shared/lambda", &["shared/guardrail"]),
     ("shared/window", &[]),
-    ("shared/cli", &["shared/guardrail", "shared/window"]),
+    ("shared/spend", &["shared/guardrail"]),
+    ("shared/cli", &["shared/guardrail", "shared/window", "shared/spend"]),
     ("tests", &["functions", "shared", "tests"]),
 ];
 
 /// Packages of the domain: no AWS, no Lambda, no async runtime, whichever way they would come in.
-const PURE: &[&str] = &["guardrail", "window"];
+const PURE: &[&str] = &["guardrail", "window", "spend"];
 const IMPURE: &[&str] = &["aws-", "aws_", "lambda_", "tokio", "hyper", "reqwest"];
 
 /// What lies at the root of the repository. What tools of one's own leave there belongs into `.git/info/exclude`.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use spend::{Category, Charges};
+
 use crate::template::{Template, list};
 use crate::{agree, differences};
 
@@ -27,12 +29,14 @@ fn every_parameter_of_a_template_is_described_labelled_and_grouped() {
 }
 
 #[test]
-fn a_new_sandbox_keeps_vigil_runs_on_arm_and_is_protected() {
+fn what_is_new_runs_on_arm_and_is_protected_a_sandbox_keeps_vigil_and_a_hub_meters_no_spend() {
     let (sandbox, hub) = (Template::sandbox(), Template::hub());
     let expected = [
         (&sandbox, "Vigil", "on"),
         (&sandbox, "Architecture", "arm64"),
         (&sandbox, "DeletionProtection", "on"),
+        (&hub, "ExportBucket", ""),
+        (&hub, "Exclude", "none"),
         (&hub, "Architecture", "arm64"),
         (&hub, "DeletionProtection", "on"),
     ];
@@ -55,11 +59,12 @@ fn no_deployment_sets_a_limit_or_a_mode() {
     agree(faults);
 }
 
-/// A parameter of the sandbox's template takes these values and refuses those.
+/// A parameter of one of the templates takes these values and refuses those.
 #[track_caller]
 fn check(parameter: &str, takes: &[&str], refuses: &[&str]) {
-    let sandbox = Template::sandbox();
-    let pattern = sandbox.at(&format!("/Parameters/{parameter}/AllowedPattern"));
+    let templates = Template::all();
+    let place = format!("/Parameters/{parameter}/AllowedPattern");
+    let pattern = templates.iter().map(|template| template.at(&place)).find(|pattern| pattern.is_string()).unwrap();
     let pattern = fancy_regex::Regex::new(pattern.as_str().unwrap()).unwrap();
     let expected = takes.iter().map(|value| (value, true)).chain(refuses.iter().map(|value| (value, false)));
     agree(
@@ -87,6 +92,26 @@ fn the_users_roles_are_under_a_path() {
         &["/", "/sandbox-users/", "/people/data.science/"],
         &["", "sandbox-users", "/sandbox-users", "sandbox-users/", "//", "/*/", "/a b/"],
     );
+}
+
+#[test]
+fn the_export_is_a_bucket_and_folders_in_it() {
+    check("ExportBucket", &["", "cost-exports", "a.b-c"], &["Cost", "a", "-exports", "exports/cur"]);
+    check("ExportPrefix", &["", "cur/", "cur/sandboxes/"], &["cur", "/", "/cur/", "cur//", "cur/*/", "c?r/", "a b/"]);
+    check("OwnerTag", &["owner", "user:owner", "Cost Centre"], &["", "owner*"]);
+}
+
+#[test]
+fn the_charges_that_the_hub_offers_are_those_that_the_reader_knows() {
+    let hub = Template::hub();
+    let offered = list(hub.at("/Parameters/Charges/AllowedValues")).into_iter().filter_map(Value::as_str);
+    agree(differences(("`Charges` in infra/hub.yaml", offered), ("`Charges`", Charges::ALL.map(Charges::as_str))));
+    let categories = Category::ALL.map(Category::as_str);
+    let all = categories.join(",");
+    let takes: Vec<&str> = categories.iter().copied().chain(["none", &all]).collect();
+    check("Exclude", &takes, &["", "none,tax", "tax,", "tax, credit", "taxes"]);
+    let deliveries = list(hub.at("/Parameters/ExportDelivery/AllowedValues"));
+    assert_eq!(deliveries, ["manifest", "single-file"]);
 }
 
 #[test]

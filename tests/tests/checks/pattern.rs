@@ -1,10 +1,12 @@
-//! The part of EventBridge's pattern matching that our rules use: lists of exact values, `prefix`, `anything-but`, `$or`.
+//! The part of EventBridge's pattern matching that our rules use: lists of exact values, `prefix`, `wildcard`,
+//! `anything-but`, `$or`.
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>
 //!
 //! Anything else, such as `suffix`, is an error: a check must not pass because it did not understand the rule.
 
 use serde_json::{Map, Value};
+use stage::exports::{BUCKET, PREFIX};
 
 use crate::template::{hub_account, reference};
 
@@ -49,6 +51,9 @@ fn any(allowed: &[Value], found: &Value) -> Result<bool, String> {
                 [(name, Value::String(prefix))] if *name == "prefix" => {
                     found.iter().any(|found| found.as_str().is_some_and(|text| text.starts_with(prefix)))
                 }
+                [(name, Value::String(wildcard))] if *name == "wildcard" => {
+                    found.iter().any(|found| found.as_str().is_some_and(|text| fits_wildcard(wildcard, text)))
+                }
                 [(name, Value::Array(others))] if *name == "anything-but" && others.iter().all(Value::is_string) => {
                     found.iter().any(|found| !others.contains(found))
                 }
@@ -60,15 +65,32 @@ fn any(allowed: &[Value], found: &Value) -> Result<bool, String> {
     })
 }
 
+/// Whether a text is the wildcard's, in which each `*` stands for any letters.
+fn fits_wildcard(wildcard: &str, text: &str) -> bool {
+    match wildcard.split_once('*') {
+        None => wildcard == text,
+        Some((begin, rest)) => {
+            let Some(text) = text.strip_prefix(begin) else { return false };
+            (0..=text.len()).any(|at| text.get(at..).is_some_and(|text| fits_wildcard(rest, text)))
+        }
+    }
+}
+
 fn unknown(operator: impl std::fmt::Display) -> String {
     format!("`{operator}` is an operator that tests/tests/checks/pattern.rs does not know")
 }
 
-/// A pattern with the account put in for `!Ref AWS::AccountId`, and the hub's for where the template takes it from its bus.
+/// A pattern with the account put in for `!Ref AWS::AccountId`, and the hub's for where the template takes it from its
+/// bus; with the cost export of the stage, and where there is a choice what the template's defaults choose.
 pub(crate) fn in_account(pattern: &Value, account: &str, hub: &str) -> Value {
     match pattern {
         id if *id == reference("AWS::AccountId") => account.into(),
         id if *id == hub_account() => hub.into(),
+        bucket if *bucket == reference("ExportBucket") => BUCKET.into(),
+        Value::Object(map) if map.contains_key("Fn::If") => in_account(&map["Fn::If"][1], account, hub),
+        Value::Object(map) if map.contains_key("Fn::Sub") => {
+            map["Fn::Sub"].as_str().unwrap_or_default().replace("${ExportPrefix}", PREFIX).into()
+        }
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), in_account(value, account, hub))).collect(),
         Value::Array(items) => items.iter().map(|item| in_account(item, account, hub)).collect(),
         other => other.clone(),
@@ -97,6 +119,11 @@ fn values_match_exactly_or_by_prefix_at_any_depth() {
     check(json!({"a": {"b": {"c": [1]}}}), json!({"a": {"b": {"c": 1}}}), true);
     check(json!({"a": {"b": [1]}}), json!({"a": 1}), false);
     check(json!({"a": [1], "b": [2]}), json!({"a": 1, "b": 3}), false);
+    check(json!({"a": [{"wildcard": "x/*.gz"}]}), json!({"a": "x/y/z.gz"}), true);
+    check(json!({"a": [{"wildcard": "x/*.gz"}]}), json!({"a": "x/y.gz/z"}), false);
+    check(json!({"a": [{"wildcard": "x/*.gz"}]}), json!({"a": "w/x/y.gz"}), false);
+    check(json!({"a": [{"wildcard": "x/*/y*"}]}), json!({"a": "x/a/b/y"}), true);
+    check(json!({"a": [{"wildcard": "x"}]}), json!({"a": "xy"}), false);
     check(json!({"a": [{"anything-but": ["x", "y"]}]}), json!({"a": "z"}), true);
     check(json!({"a": [{"anything-but": ["x", "y"]}]}), json!({"a": "y"}), false);
     check(json!({"a": [{"anything-but": ["x", "y"]}]}), json!({}), false);

@@ -1,9 +1,11 @@
 //! Roles: each function may do what its code declares, and nothing else; only our functions may put to the bus.
 
+use guardrail::Service;
+use guardrail::catalogue::SPEND_BUDGET;
 use guardrail::config::{EXEMPTIONS, ROOT};
 use serde_json::Value;
 
-use crate::code::{WAKES, functions};
+use crate::code::{Function, WAKES, functions};
 use crate::template::{Template, arn, id_of_arn, list, reference};
 use crate::{agree, differences};
 
@@ -39,6 +41,10 @@ const ON_EVERYTHING: &[&str] = &[
     "sagemaker:ListTrainingJobs",
     "sagemaker:ListTransformJobs",
 ];
+
+/// What spend-meter calls that is no read by its name, and why it changes nothing: it asks Athena, whose answers lie in
+/// a bucket of their own.
+const ASKS_ATHENA: &[&str] = &["athena:StartQueryExecution", "athena:StopQueryExecution", "s3:PutObject"];
 
 /// The services in which reconcile may do more than read: it records, tells, sets its own schedules and starts workflows.
 const OF_RECONCILE: &[&str] = &["dynamodb", "events", "logs", "scheduler", "states"];
@@ -147,18 +153,22 @@ fn no_role_holds_more_than_can_be_read_off_it() {
 
 #[test]
 fn a_watch_changes_nothing_but_the_ledger_the_bus_and_its_log() {
-    let watches = functions().into_iter().filter(|function| function.name.ends_with("-watch"));
-    let faults = watches.flat_map(|function| {
+    let is_watch =
+        |function: &Function| function.name.ends_with("-watch") || function.name == hub_spend::meter::FUNCTION;
+    let faults = functions().into_iter().filter(is_watch).flat_map(|function| {
         let id = format!("{}Role", function.logical_id());
-        let written = ["Ledger".to_owned(), "GuardrailBus".to_owned(), format!("{}LogGroup", function.logical_id())];
+        let log = format!("{}LogGroup", function.logical_id());
+        let in_hub = function.template.path() == Template::hub().path();
+        let written = if in_hub { ["SpendTable", "HubBus", &log] } else { ["Ledger", "GuardrailBus", &log] };
         let role = function.template.at(&format!("/Resources/{id}/Properties"));
         let mut faults = Vec::new();
         for statement in statements(role) {
-            let ours = list(&statement["Resource"]).into_iter().all(|resource| {
-                id_of_arn(resource).is_some_and(|resource| written.iter().any(|known| known == resource))
-            });
+            let ours = list(&statement["Resource"])
+                .into_iter()
+                .all(|resource| id_of_arn(resource).is_some_and(|resource| written.contains(&resource)));
             for action in actions(statement) {
-                if !reads(action) && !ours {
+                let asks = in_hub && ASKS_ATHENA.contains(&action);
+                if !(reads(action) || ours || asks) {
                     let place = function.template.path();
                     faults.push(format!(
                         "`{id}` in {place} allows `{action}`, which is no read; stopping is for the enforce"
@@ -173,9 +183,9 @@ fn a_watch_changes_nothing_but_the_ledger_the_bus_and_its_log() {
 
 #[test]
 fn a_function_reads_the_parameters_of_its_own_service_and_the_exemptions() {
-    let sandbox = Template::sandbox();
     let mut faults = Vec::new();
-    for function in functions().iter().filter(|function| function.template.path() == sandbox.path()) {
+    for function in &functions() {
+        let template = &function.template;
         let (id, own) = (function.logical_id(), format!("{ROOT}/{}", function.room()));
         // `GetParametersByPath` is authorised against the node itself, `GetParameterHistory` against what is under it.
         let paths = [own.clone(), format!("{own}/*"), EXEMPTIONS.to_owned(), format!("{EXEMPTIONS}/*")];
@@ -183,12 +193,12 @@ fn a_function_reads_the_parameters_of_its_own_service_and_the_exemptions() {
         let reads = function.actions().any(of_parameter);
         let expected = paths.map(|path| format!("{prefix}{path}")).into_iter().filter(|_| reads);
 
-        let role = sandbox.at(&format!("/Resources/{id}Role/Properties"));
+        let role = template.at(&format!("/Resources/{id}Role/Properties"));
         let of_parameters = |statement: &&Value| actions(statement).any(of_parameter);
         let statements = statements(role).into_iter().filter(of_parameters);
         let resources = statements.flat_map(|statement| list(&statement["Resource"]));
         let resources = resources.map(|resource| resource["Fn::Sub"].as_str().unwrap_or("something else"));
-        let place = format!("the parameters that `{id}Role` in {} may read", sandbox.path());
+        let place = format!("the parameters that `{id}Role` in {} may read", template.path());
         faults.extend(differences((&place, resources), ("those of its service and the exemptions", expected)));
     }
     agree(faults);
@@ -209,6 +219,35 @@ fn the_bus_of_a_sandbox_takes_events_from_each_of_its_functions_and_no_one_else(
         ("`GuardrailBusTakesNothingFromUsers`", spared),
         ("the functions' roles in infra/sandbox.yaml", &roles),
     ));
+}
+
+#[test]
+fn the_bus_of_the_hub_takes_events_from_no_one_else_of_its_account_than_who_meters_spend() {
+    let hub = Template::hub();
+    let deny = hub.at("/Resources/HubBusTakesNothingFromUsers/Properties/Statement");
+    let of_deny = (&deny["Effect"], &deny["Principal"], &deny["Action"]);
+    assert_eq!(of_deny, (&"Deny".into(), &"*".into(), &"events:PutEvents".into()));
+    assert_eq!(deny["Condition"]["StringEquals"]["aws:PrincipalAccount"], reference("AWS::AccountId"));
+    let spared = list(&deny["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]);
+    let spared = spared.into_iter().map(|role| id_of_arn(role).unwrap_or("something without an ARN"));
+    let speak = functions().into_iter().filter(|function| function.room() == Service::Spend.as_str());
+    let roles = speak.map(|function| format!("{}Role", function.logical_id()));
+    agree(differences(
+        ("`HubBusTakesNothingFromUsers`", spared),
+        ("the roles in infra/hub.yaml of the functions that meter spend", roles),
+    ));
+}
+
+#[test]
+fn commands_set_budgets_and_no_other_parameter() {
+    let hub = Template::hub();
+    let role = hub.at("/Resources/ConsoleCommandRole/Properties");
+    let sets = |statement: &&Value| actions(statement).any(|action| action.starts_with("ssm:"));
+    let set = statements(role).into_iter().filter(sets).flat_map(|statement| list(&statement["Resource"]));
+    let set = set.map(|resource| resource["Fn::Sub"].as_str().unwrap_or("something else"));
+    let prefix = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter";
+    let budgets = format!("{prefix}{}/*", SPEND_BUDGET.parameter_path());
+    agree(differences(("what console-command may set", set), ("the parameters of budgets", [budgets])));
 }
 
 #[test]

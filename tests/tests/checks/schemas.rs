@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use guardrail::Exemption;
 use guardrail::event::{Event, SOURCE};
+use guardrail::{Exemption, Registered};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use stage::generated::{SCHEMAS, page, schemas, services};
@@ -11,8 +11,8 @@ use window::Window;
 
 use crate::{agree, differences, tree};
 
-/// The schemas of what is no event: what stands in a parameter, in a command, and what workflows are started with.
-const NO_EVENTS: &[&str] = &["Exemption", "Window", "Workflow Input"];
+/// The schemas of what is no event: what stands in parameters, in a command, and what workflows are started with.
+const NO_EVENTS: &[&str] = &["Exemption", "Registered Sandbox", "Window", "Workflow Input"];
 
 /// Whether a sample is meant not to be what its detail type says: its name tells.
 pub(crate) fn is_malformed(path: &str) -> bool {
@@ -153,6 +153,20 @@ fn the_schema_of_an_exemption_refuses_what_the_parser_refuses_of_its_shape() {
         assert!(Exemption::parse(&exemption.to_string()).is_err(), "the parser on {exemption}");
         assert!(!validators["Exemption"].is_valid(&exemption), "the schema on {exemption}");
     }
+}
+
+#[test]
+fn the_schema_of_a_registered_sandbox_refuses_what_the_parser_refuses_of_its_shape() {
+    let validators = validators();
+    let check = |entry: Value, expected: bool| {
+        assert_eq!(Registered::parse(&entry.to_string()).is_some(), expected, "the parser on {entry}");
+        assert_eq!(validators["Registered Sandbox"].is_valid(&entry), expected, "the schema on {entry}");
+    };
+    check(json!({"business_unit": "retail"}), true);
+    check(json!({"business_unit": "retail", "alias": "retail-forecast", "region": "eu-west-1"}), true);
+    check(json!({"alias": "retail-forecast"}), false);
+    check(json!({"business_unit": 7}), false);
+    check(json!({"business_unit": "retail", "owner": "jo"}), false);
 }
 
 #[test]

@@ -132,11 +132,19 @@ pub(crate) fn id_of_arn(value: &Value) -> Option<&str> {
     (attribute.get(1)? == "Arn").then(|| attribute.first()?.as_str())?
 }
 
-/// A value that is one item or a list of them, as a list.
+/// A value that is one item or a list of them, as a list. What is there under a condition counts as there.
 pub(crate) fn list(value: &Value) -> Vec<&Value> {
     match value {
         Value::Null => Vec::new(),
-        Value::Array(items) => items.iter().collect(),
-        item => vec![item],
+        Value::Array(items) => items.iter().map(held).collect(),
+        item => vec![held(item)],
+    }
+}
+
+/// What `!If` gives where its condition holds; any other value as it is.
+fn held(value: &Value) -> &Value {
+    match &value["Fn::If"] {
+        Value::Array(branches) => branches.get(1).unwrap_or(value),
+        _ => value,
     }
 }
