@@ -36,7 +36,7 @@ const STEP: &str = availability::step::FUNCTION;
 const ZONE: &str = "Europe/Madrid";
 
 /// Opens the sandbox at all times.
-fn always_open() -> Value {
+pub(crate) fn always_open() -> Value {
     let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     json!({"time_zone": ZONE, "open": [{"days": days, "from": "00:00", "to": "24:00"}]})
 }

@@ -1,7 +1,7 @@
 //! The system end to end: real templates, real binaries, IAM enforced, on the local stage.
 //!
-//! All tests share one stage and one hub; each has sandboxes of its own, so they run side by side. Every service event
-//! is delivered twice and out of order throughout.
+//! All tests but those of [`spend`] share one stage and one hub; each has sandboxes of its own, so they run side by side.
+//! Every service event is delivered twice and out of order throughout.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@ mod glue;
 mod owning;
 mod permissions;
 mod sagemaker;
+mod spend;
 mod watching;
 
 use std::sync::OnceLock;

@@ -5,6 +5,7 @@ mod availability;
 mod emr;
 mod glue;
 mod sagemaker;
+mod spend;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
